@@ -1,0 +1,47 @@
+"""Every extension point on one page: named, typed, ordered lists of callables. A new one needs a real user."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Awaitable, Callable, Generic, Literal, TypeVar
+
+from baaskit.kernel.claims import Claims
+from baaskit.kernel.schema import TableName
+
+T = TypeVar("T")
+
+
+class Hook(Generic[T]):
+    """A point where others may step in. Handlers run in the order added; each may replace the value."""
+
+    def __init__(self) -> None:
+        self._handlers: list[Callable[[T], Awaitable[T]]] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._handlers)
+
+    def add(self, handler: Callable[[T], Awaitable[T]]) -> Callable[[T], Awaitable[T]]:
+        self._handlers.append(handler)
+        return handler
+
+    async def run(self, value: T) -> T:
+        for handler in self._handlers:
+            value = await handler(value)
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A write that is about to happen. `rows` are what the client sent (one dict for update, [] for delete)."""
+
+    table: TableName
+    command: Literal["insert", "update", "delete"]
+    rows: list[dict[str, Any]]
+    claims: Claims
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """`before_write`: no transaction is open, user code never holds the writer lock; raise BaasError to refuse."""
+
+    before_write: Hook[Write] = field(default_factory=Hook)
