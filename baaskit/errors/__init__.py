@@ -85,7 +85,7 @@ class ExpiredToken(InvalidToken):
 class Fault(Exception):
     """A fault in a file that a person wrote (policy, migration, setting), with its place.
 
-    `line` and `column` start at 1. `excerpt` is the line itself; `str(fault)` draws a caret under the place.
+    `line` and `column` start at 1; line 0 means no place (an environment variable). `excerpt` is the line itself; `str(fault)` draws a caret under the place.
     """
 
     def __init__(
@@ -96,9 +96,18 @@ class Fault(Exception):
         self.excerpt, self.hint = excerpt, hint
 
     def __str__(self) -> str:
-        where = f"{self.file}:{self.line}:{self.column}: " if self.file else f"{self.line}:{self.column}: "
+        place = f"{self.line}:{self.column}: " if self.line else ""
+        where = f"{self.file}:{place or ' '}" if self.file else place
         drawn = f"\n  {self.excerpt}\n  {' ' * (self.column - 1)}^" if self.excerpt else ""
         return f"{where}{self.message}{drawn}" + (f"\n  hint: {self.hint}" if self.hint else "")
+
+
+class Faults(Exception):
+    """All faults of a file (or several) at once."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = list(faults)
+        super().__init__("\n".join(str(fault) for fault in self.faults))
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

@@ -1,0 +1,241 @@
+"""Everything an operator can turn: one frozen `Settings`, read once from `baaskit.toml` and `BAAS_*` variables."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Mapping
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from baaskit.errors import Fault, Faults, nearest
+
+PREFIX = "BAAS_"
+Words = Annotated[tuple[str, ...], NoDecode]  # a list in the file, comma-separated in a variable
+
+
+def _in_state(name: str, scheme: str) -> Any:
+    return lambda data: f"{scheme}{data['project_dir'] / '.baaskit' / name}"
+
+
+class Settings(BaseSettings):
+    """Read by `load_settings`, once; nothing else reads the environment. Units are in the names."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", validate_default=True)
+
+    project_dir: Path = Field(Path("."), description="The project's folder. Given on the command line, not in the file.")
+
+    database_url: str = Field(
+        default_factory=_in_state("data.db", "sqlite:///"),
+        repr=False,
+        description="`sqlite:///path` (relative to the project) or `postgresql://user:password@host:port/name`. "
+        "Default: `.baaskit/data.db` in the project.",
+    )
+    database_pool_size: int = Field(10, ge=1, le=500, description="Most connections to PostgreSQL per process.")
+    sqlite_synchronous: Literal["FULL", "NORMAL"] = Field(
+        "FULL",
+        description="`FULL`: an acknowledged write survives a power cut. `NORMAL`: faster, the last moments may be lost "
+        "(the file stays sound).",
+    )
+    exposed_schemas: Words = Field(("public",), description="Schemas that the data API shows; the first is the default.")
+    extra_search_path: Words = Field(("public",), description="Schemas that unqualified names in policies may mean.")
+    max_rows: int | None = Field(
+        1000,
+        ge=1,
+        description="Most rows in one answer of the data API; more are cut as if the client had asked for this limit, and paging gets the rest. "
+        "A limit by default, because one request without `limit` must not make the server build a table in memory. "
+        '`"none"` lifts it.',
+    )
+
+    host: str = Field("127.0.0.1", description="Address to listen on. `0.0.0.0` opens the server to the network.")
+    port: int = Field(54321, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    public_url: str | None = Field(
+        None, description="Address under which clients reach the server, when it stands behind a proxy. Default: `http://host:port`."
+    )
+    cors_origins: Words = Field(
+        ("*",), description="Origins whose pages may call the API. Credentials travel in headers, never in cookies, so `*` is safe."
+    )
+    max_body_bytes: int = Field(10 * 2**20, ge=1024, description="Largest accepted request body, in bytes (uploads have their own limit).")
+    max_connections: int = Field(10_000, ge=1, description="Most WebSocket connections per process.")
+    shutdown_seconds: float = Field(5, ge=0, description="How long running requests may finish after SIGTERM, in seconds.")
+
+    jwt_secret: SecretStr | None = Field(
+        None,
+        description="HS256 secret of the API keys, at least 32 bytes. Default: generated on first start, kept in `.baaskit/keys.json`.",
+    )
+    access_token_seconds: int = Field(3600, ge=1, description="Life of an access token, in seconds.")
+    refresh_reuse_seconds: int = Field(
+        10, ge=0, description="For how long a rotated refresh token may be used again (two tabs refreshing at once), in seconds."
+    )
+    site_url: str = Field("http://localhost:3000", description="Where links in mails and sign-ins lead when a request names no address.")
+    redirect_allow: Words = Field((), description="Further addresses that a redirect may lead to; `*` matches within a path segment, `**` any.")
+    mail_confirm: bool = Field(False, description="New users must confirm their address before the first sign-in. Off: confirmed at once.")
+    disable_signup: bool = Field(False, description="Nobody can sign up; users are created by an admin.")
+    anonymous_users: bool = Field(False, description="Visitors may sign in without an address.")
+    password_min_length: int = Field(6, ge=6, le=72, description="Fewest characters of a password.")
+
+    storage_url: str = Field(
+        default_factory=_in_state("storage", "file://"),
+        description="Where uploaded bytes are kept: `file:///path` (or a path relative to the project), `memory://`. "
+        "Default: `.baaskit/storage` in the project.",
+    )
+    max_upload_bytes: int = Field(
+        50 * 2**20,
+        ge=1,
+        description="Largest accepted upload, in bytes; a bucket may set a lower one. The default is that of the hosted service whose clients we "
+        "serve; uploads are streamed, so a higher value costs disk, not memory.",
+    )
+
+    function_timeout_seconds: float = Field(30, gt=0, description="A function still running after this is killed (504), in seconds.")
+    function_memory_bytes: int = Field(512 * 2**20, ge=32 * 2**20, description="Memory of one function process, in bytes.")
+    function_workers: int = Field(8, ge=1, le=1000, description="Most function processes at a time.")
+    function_secrets: dict[str, SecretStr] = Field(
+        default_factory=dict, description="Values that functions may declare and read; in a variable: a JSON object. Never in git."
+    )
+
+    changes_keep_seconds: int = Field(86_400, ge=60, description="How long the change log is kept, so how late a client may resume, in seconds.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+
+    @property
+    def dialect(self) -> Literal["sqlite", "postgresql"]:
+        return "sqlite" if self.database_url.startswith("sqlite") else "postgresql"
+
+    @property
+    def state_dir(self) -> Path:
+        """Where our own files live: keys, and by default data and blobs."""
+        return self.project_dir / ".baaskit"
+
+    @property
+    def database_path(self) -> Path:
+        """The SQLite file; meaningless on PostgreSQL."""
+        return Path(self.database_url.partition("///")[2])
+
+    @property
+    def url(self) -> str:
+        """Address that clients use, without a slash at the end."""
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::", "") else self.host
+        return self.public_url or f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @field_validator("exposed_schemas", "extra_search_path", "cors_origins", "redirect_allow", mode="before")
+    @classmethod
+    def _words(cls, value: object) -> object:
+        return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
+
+    @field_validator("project_dir", mode="after")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.resolve()
+
+    @field_validator("max_rows", mode="before")
+    @classmethod
+    def _none(cls, value: object) -> object:
+        return None if isinstance(value, str) and value.lower() in ("none", "unlimited", "") else value
+
+    @field_validator("site_url", "public_url", mode="after")
+    @classmethod
+    def _web_address(cls, value: str | None) -> str | None:
+        if value is not None and not re.match(r"[a-z][a-z0-9+.-]*://", value):
+            raise ValueError("must be an address such as https://www.example.com")
+        return value.rstrip("/") if value else value
+
+    @field_validator("database_url", mode="after")
+    @classmethod
+    def _database(cls, value: str, info: Any) -> str:
+        scheme, _, rest = value.partition("://")
+        if scheme in ("postgres", "postgresql"):
+            return f"postgresql://{rest}"
+        if scheme != "sqlite" or not rest.startswith("/") or rest == "/":
+            raise ValueError("must be sqlite:///path or postgresql://user:password@host:port/name")
+        return f"sqlite:///{info.data.get('project_dir', Path()) / rest[1:]}"
+
+    @field_validator("storage_url", mode="after")
+    @classmethod
+    def _storage(cls, value: str, info: Any) -> str:
+        scheme, found, rest = value.partition("://")
+        if found and scheme not in ("file", "memory"):
+            raise ValueError("must be file:///path, a path, or memory://")
+        return value if scheme == "memory" else f"file://{info.data.get('project_dir', Path()) / (rest if found else value)}"
+
+    @field_validator("jwt_secret", mode="after")
+    @classmethod
+    def _strong(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value().encode()) < 32:
+            raise ValueError("must be at least 32 bytes; make one with: openssl rand -base64 48")
+        return value
+
+
+def load_settings(project_dir: Path, environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
+    """Settings of a project: `overrides` (command line) before `BAAS_*` variables before `baaskit.toml` before defaults.
+
+    Raises `Faults` naming every unknown or wrong value, with its line in the file and the nearest known name.
+    """
+    environ = os.environ if environ is None else environ
+    file = project_dir / "baaskit.toml"
+    text = file.read_text() if file.exists() else ""
+    given = _parse(text, file)
+    known = Settings.model_fields.keys() - {"project_dir"}
+    faults = [_unknown_key(key, text, file, known) for key in given if key not in known]
+    variables = {name[len(PREFIX) :].lower(): name for name in environ if name.startswith(PREFIX)}
+    faults += [_unknown_variable(name, known) for key, name in variables.items() if key not in known]
+    if faults:
+        raise Faults(faults)
+    from_file = {key: value for key, value in given.items() if key not in variables}
+    from_environ = {key: environ[name] for key, name in variables.items()}
+    if "function_secrets" in from_environ:
+        from_environ["function_secrets"] = _json_object(from_environ["function_secrets"])
+    wanted = {key: value for key, value in overrides.items() if value is not None}
+    try:
+        return Settings(**{**from_file, **from_environ, "project_dir": project_dir, **wanted})
+    except ValidationError as error:
+        raise Faults([_wrong_value(e, variables, text, file) for e in error.errors() if e["type"] != "default_factory_not_called"]) from None
+
+
+def _json_object(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        raise Faults([Fault(f"{PREFIX}FUNCTION_SECRETS is not a JSON object", line=0, hint='Write it like {"NAME": "value"}.')]) from None
+
+
+def _parse(text: str, file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        place = re.search(r"at line (\d+), column (\d+)", str(error))
+        line, column = (int(place[1]), int(place[2])) if place else (1, 1)
+        lines = text.splitlines()
+        excerpt = lines[line - 1] if line <= len(lines) else ""
+        raise Faults([Fault(str(error).split(" (at")[0], file=str(file), line=line, column=column, excerpt=excerpt)]) from None
+
+
+def _unknown_key(key: str, text: str, file: Path, known: Any) -> Fault:
+    near = nearest(key, known)
+    hint = f"Perhaps you meant {near!r}." if near else "docs/reference/settings.md lists every setting."
+    return Fault(f"unknown setting {key!r}", file=str(file), hint=hint, **_place(key, text))
+
+
+def _unknown_variable(name: str, known: Any) -> Fault:
+    near = nearest(name[len(PREFIX) :].lower(), known)
+    hint = f"Perhaps you meant {PREFIX}{near.upper()}." if near else "docs/reference/settings.md lists every setting."
+    return Fault(f"unknown environment variable {name}", line=0, hint=hint)
+
+
+def _wrong_value(error: Any, variables: Mapping[str, str], text: str, file: Path) -> Fault:
+    """The given value is never shown: it may be a secret."""
+    key = str(error["loc"][0]) if error["loc"] else ""
+    message = str(error["msg"]).removeprefix("Value error, ")
+    if key in variables:
+        return Fault(f"{variables[key]}: {message}", line=0)
+    return Fault(f"{key}: {message}", file=str(file), **_place(key, text))
+
+
+def _place(key: str, text: str) -> dict[str, Any]:
+    for number, line in enumerate(text.splitlines(), 1):
+        if re.match(rf"""\s*\[?\s*["']?{re.escape(key)}\b""", line):
+            shown = line if "secret" not in key and "url" not in key else ""
+            return {"line": number, "column": len(line) - len(line.lstrip()) + 1, "excerpt": shown}
+    return {"line": 0}
