@@ -1,0 +1,51 @@
+"""Several writes (and reads) that succeed or fail together, in one transaction on the server."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ._calls import Call
+from ._errors import UnreadableAnswer
+from ._json import decode, encode
+from ._ports import Response
+from ._query import Select, Write
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The requests of one transaction, carried out in order. The result is the list of their results."""
+
+    requests: tuple[Select[Any, Any] | Write[Any, Any], ...]
+
+    def call(self) -> Call:
+        body = encode({"operations": [_operation(request) for request in self.requests]})
+        return Call("POST", "/rest/v1/batch", {"content-type": "application/json"}, body)
+
+    def read(self, response: Response) -> list[Any]:
+        results = (decode(response) or {}).get("results", [])
+        if len(results) != len(self.requests):
+            raise UnreadableAnswer("The answer to a batch has another number of results than the batch has requests", status=response.status)
+        return [request.read(_part(result)) for request, result in zip(self.requests, results, strict=True)]
+
+
+def _operation(request: Select[Any, Any] | Write[Any, Any]) -> dict[str, Any]:
+    expected = request.expected if isinstance(request, Write) else None
+    call = (replace(request, expected=None) if isinstance(request, Write) else request).call()
+    operation: dict[str, Any] = {"method": call.method, "path": call.path.removeprefix("/rest/v1/")}
+    if call.body is not None:
+        operation["body"] = json.loads(call.body)
+    if "prefer" in call.headers:
+        operation["prefer"] = call.headers["prefer"]
+    if expected is None and isinstance(request, Write) and request.shape == "one" and request.method != "POST":
+        expected = 1  # `single()` means exactly one, here too
+    if expected is not None:
+        operation["expect"] = expected
+    return operation
+
+
+def _part(result: dict[str, Any]) -> Response:
+    body = result.get("body")
+    headers = {str(k).lower(): str(v) for k, v in (result.get("headers") or {}).items()}
+    return Response(int(result.get("status", 200)), headers, b"" if body is None else encode(body))
