@@ -6,7 +6,8 @@
 from ._account import AuthEvent, Session
 from ._auth import Auth
 from ._batch import Batch
-from ._calls import Call, Request
+from ._calls import Call, Request, Row
+from ._channel import Channel, Message
 from ._client import AsyncClient, Client
 from ._errors import (
     BaasError,
@@ -26,8 +27,73 @@ from ._errors import (
 )
 from ._filters import Condition, and_, eq, gt, gte, ilike, in_, is_, like, lt, lte, neq, not_, or_
 from ._functions import FunctionCall, function
-from ._ports import MemoryStore, Progress, Response, SessionStore, Socket, SyncTransport, Transport
-from ._query import Page, Row, Select, Write, table
+from ._live import LiveQuery, LiveState
+from ._ports import Progress, Response, SessionStore, Socket, SyncTransport, Transport
+from ._query import Page, Select, Write, table
+from ._realtime import ConnectionState, Realtime
+from ._rows import Change
 from ._storage import Bucket, StoredFile
+from ._stores import FileStore, MemoryStore
 
-__all__ = [name for name in dir() if not name.startswith("_")]
+__all__ = [
+    "AsyncClient",
+    "Auth",
+    "AuthEvent",
+    "BaasError",
+    "BadRequest",
+    "Batch",
+    "Bucket",
+    "Call",
+    "Change",
+    "ChangesLost",
+    "Channel",
+    "Client",
+    "Condition",
+    "Conflict",
+    "ConnectionFailed",
+    "ConnectionState",
+    "FileStore",
+    "Forbidden",
+    "FunctionCall",
+    "LiveQuery",
+    "LiveState",
+    "MemoryStore",
+    "Message",
+    "NotFound",
+    "NotSignedIn",
+    "Page",
+    "Progress",
+    "Realtime",
+    "Refused",
+    "Request",
+    "Response",
+    "Row",
+    "Select",
+    "ServerFailed",
+    "Session",
+    "SessionEnded",
+    "SessionStore",
+    "Socket",
+    "StoredFile",
+    "SyncTransport",
+    "TimedOut",
+    "TooManyRequests",
+    "Transport",
+    "UnreadableAnswer",
+    "Write",
+    "and_",
+    "eq",
+    "function",
+    "gt",
+    "gte",
+    "ilike",
+    "in_",
+    "is_",
+    "like",
+    "lt",
+    "lte",
+    "neq",
+    "not_",
+    "or_",
+    "table",
+]

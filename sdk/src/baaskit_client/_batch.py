@@ -26,7 +26,7 @@ class Batch:
     def read(self, response: Response) -> list[Any]:
         results = (decode(response) or {}).get("results", [])
         if len(results) != len(self.requests):
-            raise UnreadableAnswer("The answer to a batch has another number of results than the batch has requests", status=response.status)
+            raise UnreadableAnswer("The answer has another number of results than the batch has requests", status=response.status)
         return [request.read(_part(result)) for request, result in zip(self.requests, results, strict=True)]
 
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from ._ports import Progress, Response
 
+Row = dict[str, Any]
 T_co = TypeVar("T_co", covariant=True)
 
 

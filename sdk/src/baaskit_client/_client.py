@@ -11,12 +11,17 @@ from ._account import Account, AuthEvent, Session
 from ._auth import Auth
 from ._batch import Batch
 from ._calls import Request
+from ._channel import Channel
 from ._flow import AsyncDriver, D, Driven, Flow, SyncDriver, operation
 from ._functions import function
-from ._ports import MemoryStore, SessionStore, SyncTransport, Transport
+from ._live import LiveQuery
+from ._ports import SessionStore, SyncTransport, Transport
 from ._query import Select, Write
+from ._realtime import Realtime
 from ._storage import Bucket
+from ._stores import MemoryStore
 
+R = TypeVar("R")
 T = TypeVar("T")
 IN_BROWSER = sys.platform == "emscripten"
 
@@ -74,6 +79,15 @@ class AsyncClient(_Operations[AsyncDriver]):
         driver = AsyncDriver(transport or _default_transport(), store or _default_store())
         super().__init__(driver, Account(url.rstrip("/"), key))
         self._owns_transport = transport is None
+        self.realtime = Realtime(driver, self._account)
+
+    def live(self, query: Select[R, Any], *, checkpoint: dict[str, Any] | None = None) -> LiveQuery[R]:
+        """A live query: `async with client.live(table("pets")) as pets:`; see `LiveQuery`."""
+        return LiveQuery(self.realtime, query, checkpoint)
+
+    def channel(self, name: str, *, private: bool = False, echo: bool = False) -> Channel:
+        """A channel for messages between clients; `echo`: also receive one's own. See `Channel`."""
+        return Channel(self.realtime, name, private=private, echo=echo)
 
     def as_user(self, token: str) -> AsyncClient:
         """A client that acts with this access token and shares this one's connections; it neither refreshes nor stores."""
@@ -83,6 +97,7 @@ class AsyncClient(_Operations[AsyncDriver]):
 
     async def close(self) -> None:
         """Close what this client opened. A transport that was passed in stays open."""
+        await self.realtime.close()
         if self._owns_transport:
             await self._driver.transport.close()
 

@@ -1,4 +1,4 @@
-"""HTTP through httpx2, WebSockets through websockets, sessions in a file: the host is CPython."""
+"""HTTP through httpx2 and WebSockets through websockets: the host is CPython."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class HttpTransport:
 
     async def socket(self, url: str) -> WebSocket:
         with _translated():
-            return WebSocket(await connect(url, max_size=MAX_FRAME, open_timeout=10, ping_interval=None))
+            return WebSocket(await connect(url, max_size=MAX_FRAME, open_timeout=10, ping_interval=None, close_timeout=2))
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -94,38 +94,12 @@ class WebSocket:
         with _translated():
             await self._connection.send(text)
 
-    async def recv(self) -> str:
+    async def recv(self) -> str | bytes:
         with _translated():
-            frame = await self._connection.recv()
-        return frame if isinstance(frame, str) else frame.decode()
+            return await self._connection.recv()
 
     async def close(self) -> None:
         await self._connection.close()
-
-
-class FileStore:
-    """Keeps the session in a file that only its owner can read."""
-
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-
-    def load(self) -> str | None:
-        try:
-            return self.path.read_text()
-        except FileNotFoundError:
-            return None
-
-    def save(self, session: str) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        # Written beside and renamed: a crash leaves the old session or the new one, never half of one.
-        beside = self.path.with_name(f"{self.path.name}.{os.getpid()}.new")
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(session)
-        beside.replace(self.path)
-
-    def clear(self) -> None:
-        self.path.unlink(missing_ok=True)
 
 
 @contextmanager

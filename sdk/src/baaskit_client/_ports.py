@@ -24,13 +24,13 @@ class Response:
 
 
 class Socket(Protocol):
-    """An open WebSocket that carries text frames."""
+    """An open WebSocket."""
 
     async def send(self, text: str) -> None:
-        """Send one frame. Raises `ConnectionFailed` when the socket is gone."""
+        """Send one text frame. Raises `ConnectionFailed` when the socket is gone."""
 
-    async def recv(self) -> str:
-        """Wait for the next frame. Raises `ConnectionFailed` when the socket closes."""
+    async def recv(self) -> str | bytes:
+        """Wait for the next text or binary frame. Raises `ConnectionFailed` when the socket closes."""
 
     async def close(self) -> None:
         """Close it. Never raises; closing twice is allowed."""
@@ -79,19 +79,3 @@ class SessionStore(Protocol):
     def save(self, session: str) -> None | Awaitable[None]: ...
 
     def clear(self) -> None | Awaitable[None]: ...
-
-
-class MemoryStore:
-    """Keeps the session for the life of the process; the default outside the browser."""
-
-    def __init__(self) -> None:
-        self._session: str | None = None
-
-    def load(self) -> str | None:
-        return self._session
-
-    def save(self, session: str) -> None:
-        self._session = session
-
-    def clear(self) -> None:
-        self._session = None

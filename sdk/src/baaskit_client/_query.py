@@ -13,13 +13,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, Literal, TypeVar, cast, overload
 from urllib.parse import quote
 
-from ._calls import Call
+from ._calls import Call, Row
 from ._errors import BadRequest, NotFound, UnreadableAnswer
 from ._filters import Condition
 from ._json import decode, encode
 from ._ports import Response
 
-Row = dict[str, Any]
 R = TypeVar("R")
 M = TypeVar("M")
 T = TypeVar("T")
@@ -198,8 +197,12 @@ class Write(Generic[R, T]):
         return Call(self.method, f"/rest/v1/{self.text()}", headers, body)
 
     def prefer(self) -> str:
-        answer = "return=minimal" if self.shape == "none" else "return=representation"
-        return f"{answer},resolution={self.resolution}" if self.resolution else answer
+        wishes = ["return=minimal" if self.shape == "none" else "return=representation"]
+        if self.resolution:
+            wishes.append(f"resolution={self.resolution}")
+        if self._uneven():
+            wishes.append("missing=default")
+        return ",".join(wishes)
 
     def text(self) -> str:
         """This write as the part of the URL after `/rest/v1/`."""
@@ -208,14 +211,17 @@ class Write(Generic[R, T]):
             parameters.insert(0, ("select", self.columns))
         if self.on_conflict:
             parameters.append(("on_conflict", self.on_conflict))
-        if isinstance(self.body, (list, tuple)) and len({frozenset(row) for row in self.body if isinstance(row, Mapping)}) > 1:
-            # Rows with different keys: the server takes the union only when told.
+        if self._uneven():
+            # The server takes the union of the rows' keys only when told; what a row lacks gets the column's default.
             names = dict.fromkeys(key for row in self.body for key in row)
             parameters.append(("columns", ",".join(f'"{name}"' for name in names)))
         return _path(self.name, parameters)
 
     def read(self, response: Response) -> T:
         return cast(T, _read(self.shape, self.build, response))
+
+    def _uneven(self) -> bool:
+        return isinstance(self.body, (list, tuple)) and len({frozenset(row) for row in self.body if isinstance(row, Mapping)}) > 1
 
 
 @overload

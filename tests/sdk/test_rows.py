@@ -1,0 +1,97 @@
+"""The local result of a live query."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from baaskit_client import UnreadableAnswer
+from baaskit_client._rows import LiveRows
+
+
+def pets(orders=("price",), rows=((1, 10), (2, 20), (3, 30))):
+    live = LiveRows(orders)
+    live.snapshot({"key": ["id"], "cursor": "c0", "rows": [{"id": i, "price": p} for i, p in rows]})
+    return live
+
+
+def ids(live):
+    return [row["id"] for row in live.rows]
+
+
+def test_an_entering_row_takes_its_place():
+    live = pets()
+    [change] = live.delta({"cursor": "c1", "enter": [{"id": 9, "price": 15}]})
+    assert ("enter", {"id": 9}, {"id": 9, "price": 15}, None) == (change.kind, change.key, change.row, change.old)
+    assert [1, 9, 2, 3] == ids(live)
+
+
+def test_a_changed_row_moves_and_tells_its_old_values():
+    live = pets()
+    [change] = live.delta({"cursor": "c1", "change": [{"id": 1, "price": 99}]})
+    assert ("change", {"id": 1, "price": 10}) == (change.kind, change.old)
+    assert [2, 3, 1] == ids(live)
+
+
+def test_a_leaving_row_is_told_with_the_values_last_known_here():
+    live = pets()
+    [change] = live.delta({"cursor": "c1", "leave": [{"id": 2}]})
+    assert ("leave", None, {"id": 2, "price": 20}) == (change.kind, change.row, change.old)
+    assert [1, 3] == ids(live)
+
+
+def test_a_delta_that_comes_twice_is_told_once():
+    live = pets()
+    delta = {"cursor": "c1", "enter": [{"id": 9, "price": 15}], "leave": [{"id": 1}]}
+    assert 2 == len(live.delta(delta))
+    assert [] == live.delta(delta)
+    assert [] == live.delta({**delta, "cursor": "c2"})
+
+
+def test_a_new_snapshot_is_told_as_its_difference():
+    live = pets()
+    told = live.snapshot({"cursor": "c9", "rows": [{"id": 2, "price": 21}, {"id": 3, "price": 30}, {"id": 4, "price": 40}]})
+    assert [("leave", 1), ("change", 2), ("enter", 4)] == [(c.kind, c.key["id"]) for c in told]
+    assert "c9" == live.cursor
+
+
+def test_the_order_that_the_server_tells_wins():
+    live = pets()
+    live.delta({"cursor": "c1", "enter": [{"id": 9, "price": 15}], "order": [{"id": 9}, {"id": 3}, {"id": 2}, {"id": 1}]})
+    assert [9, 3, 2, 1] == ids(live)
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        ("price", [1, 2, 3, None]),
+        ("price.desc", [None, 3, 2, 1]),
+        ("price.asc.nullsfirst", [None, 1, 2, 3]),
+        ("price.desc.nullslast", [3, 2, 1, None]),
+    ],
+)
+def test_nulls_sort_as_in_sql(order, expected):
+    live = pets(orders=(order,), rows=())
+    rows = [{"id": str(p), "price": p} for p in (1, 2, 3, None)]
+    random.shuffle(rows)
+    live.delta({"cursor": "c1", "enter": rows})
+    assert expected == [row["price"] for row in live.rows]
+
+
+def test_a_second_order_term_breaks_ties():
+    live = pets(orders=("kind", "price.desc"), rows=())
+    live.delta({"cursor": "c1", "enter": [{"id": i, "kind": k, "price": i} for i, k in ((1, "b"), (2, "a"), (3, "b"))]})
+    assert [2, 3, 1] == ids(live)
+
+
+def test_a_checkpoint_goes_on_where_it_stopped():
+    again = LiveRows(("price",))
+    again.restore(pets().checkpoint())
+    assert ("c0", [1, 2, 3]) == (again.cursor, ids(again))
+    assert ["leave"] == [c.kind for c in again.delta({"cursor": "c1", "leave": [{"id": 1}]})]
+
+
+def test_rows_without_their_key_are_refused_with_the_way_out():
+    with pytest.raises(UnreadableAnswer, match="primary key"):
+        LiveRows().snapshot({"key": ["id"], "cursor": "c", "rows": [{"name": "Rex"}]})
