@@ -1,0 +1,39 @@
+"""The caller as a policy sees it: the values behind `auth.uid()` and its kin, and their bind parameters in SQL."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any, Mapping
+
+from baaskit.kernel.claims import Claims
+from baaskit.kernel.policy import scalars
+from baaskit.kernel.policy.expr import ClaimName
+
+CLAIM_BINDS: Mapping[ClaimName, str] = {
+    "uid": "claims_uid", "role": "claims_role", "email": "claims_email", "jwt": "claims_jwt", "topic": "claims_topic", "now": "claims_now",
+}  # fmt: skip
+
+
+def claim_value(name: ClaimName, claims: Claims, now: datetime, topic: str | None = None) -> Any:
+    """The canonical value of one claim. A subject that is no uuid is NULL: it can own no row."""
+    match name:
+        case "uid":
+            return scalars.uuid_text(claims.uid) if claims.uid else None
+        case "role":
+            return claims.role
+        case "email":
+            return claims.email
+        case "jwt":
+            return claims.jwt
+        case "topic":
+            return topic
+        case "now":
+            return scalars.timestamptz_text(now)
+
+
+def claim_binds(claims: Claims, now: datetime, topic: str | None = None) -> dict[str, Any]:
+    """Values for the bind parameters of `to_sql`, all text or None, the same on both databases."""
+    values: dict[str, Any] = {bind: claim_value(name, claims, now, topic) for name, bind in CLAIM_BINDS.items()}
+    values["claims_jwt"] = json.dumps(claims.jwt, ensure_ascii=False, separators=(",", ":"), default=str).replace("\\u0000", "")
+    return values
