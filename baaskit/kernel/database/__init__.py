@@ -1,0 +1,245 @@
+"""Database: the only way to a database. Statements and scripts in, rows out; the same on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, AsyncIterator, Callable, Generator, Iterable, Sequence, TypeVar
+
+import apsw
+from sqlalchemy import Executable, create_engine, delete, insert, select
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from baaskit.errors import BaasError
+from baaskit.kernel.database import apsw_dbapi, capture, system
+from baaskit.kernel.database.compiled import Compiled, Row, Sql
+from baaskit.kernel.database.errors import translate
+from baaskit.kernel.database.postgres import PostgresDriver
+from baaskit.kernel.database.reflect import reflect
+from baaskit.kernel.database.sqlite import SqliteDriver
+from baaskit.kernel.database.sqlite import connect as sqlite_connect
+from baaskit.kernel.database.tables import Tables, for_dialect
+from baaskit.kernel.policy import PolicySet, bind, parse_policies
+from baaskit.kernel.schema import Schema, TableName
+
+T = TypeVar("T")
+Script = Generator[Any, Any, T]
+
+__all__ = ["Catalog", "Compiled", "Database", "Row", "Script", "Sql", "StaleVersion"]
+
+
+class StaleVersion(BaasError):
+    """The policies have been changed by someone else since they were read."""
+
+    status, code = 409, "BK410"
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """What a request is planned against: one schema and one set of policies. Swapped whole, never changed."""
+
+    schema: Schema
+    policies: PolicySet
+
+
+class Database:
+    """A project's database. `start` before use, `stop` after.
+
+    `query` and `read` never write; `execute` and `run` return after the commit. Errors of the database arrive as the
+    `BaasError` of their SQLSTATE.
+    """
+
+    def __init__(self, url: str, *, schemas: Iterable[str] = ("public",), synchronous: str = "FULL") -> None:
+        """`url`: `sqlite:///path` or `postgresql://…`."""
+        self.url, self.schemas = url, tuple(schemas)
+        self.driver: SqliteDriver | PostgresDriver
+        if url.startswith("sqlite:///"):
+            self.driver = SqliteDriver(Path(url.removeprefix("sqlite:///")), synchronous, self._translate)
+        elif url.startswith(("postgresql://", "postgres://")):
+            self.driver = PostgresDriver(url.replace("postgres://", "postgresql://", 1), self._translate)
+        else:
+            raise ValueError(f"database_url must begin with sqlite:/// or postgresql://, not {url.split(':')[0]!r}")
+        self.dialect = self.driver.name
+        self.tables: Tables = for_dialect(self.dialect)
+        self.catalog = Catalog(Schema(), parse_policies("", Schema()))
+        self.on_catalog: list[Callable[[Catalog], None]] = []  # told after every swap, on the event loop
+        self._catalog_lock = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Bring our own tables up to date (Alembic), connect, read the schema and the live policies."""
+        await asyncio.to_thread(system.upgrade, self.url)
+        await self.driver.start()
+        await self.reload()
+
+    async def stop(self) -> None:
+        await self.driver.stop()
+
+    # -- statements and scripts ---------------------------------------------------------------------------------
+
+    async def query(self, statement: Executable, params: dict[str, Any] | None = None) -> list[Row]:
+        """Rows of one read statement."""
+        compiled, values = self.driver.compiler.compile(statement, params)
+        return compiled.rows(await self.driver.fetch(compiled.text, compiled.bind(values)))
+
+    async def execute(self, statement: Executable, params: dict[str, Any] | None = None) -> list[Row]:
+        """Run one write statement in its own transaction; rows only with `.returning()`."""
+
+        def script() -> Script[list[Row]]:
+            bound = statement if params is None else statement.params(params)  # type: ignore[attr-defined]
+            rows: list[Row] = yield bound
+            return rows
+
+        return await self.run(script)
+
+    async def run(self, script: Callable[[], Script[T]]) -> T:
+        """Run a script as one write transaction."""
+        return await self.driver.run(script)
+
+    async def read(self, script: Callable[[], Script[T]]) -> T:
+        """Run a script on one read snapshot."""
+        return await self.driver.read(script)
+
+    async def fetch_raw(self, text: str, params: Sequence[Any] = ()) -> list[Any]:
+        """Rows (tuple-like) of one already compiled read statement, straight from the driver: the hot path."""
+        return await self.driver.fetch(text, params)
+
+    def compile(self, statement: Executable) -> Compiled:
+        """Text and parameter order of a statement, for callers that keep it."""
+        return self.driver.compiler.compile(statement)[0]
+
+    @property
+    def on_commit(self) -> Callable[[], None]:
+        return self.driver.on_commit
+
+    @on_commit.setter
+    def on_commit(self, callback: Callable[[], None]) -> None:
+        self.driver.on_commit = callback
+
+    # -- catalogue ----------------------------------------------------------------------------------------------
+
+    async def reload(self) -> Catalog:
+        """Read schema and live policies anew and swap the catalogue. Captured tables get fresh triggers if they changed."""
+        async with self._catalog_lock:
+            t = self.tables
+            captured = frozenset(TableName(r["table_schema"], r["table_name"]) for r in await self.query(select(t.captures)))
+            noted = {(r["table_schema"], r["table_name"], r["column_name"]): r for r in await self.query(select(t.columns))}
+            version = self.catalog.schema.version + 1
+            schema = await self._reflect(lambda connection: reflect(connection, t, self.schemas, noted, captured, version))
+            live = await self.query(select(t.policies).order_by(t.policies.c.version.desc()).limit(1))
+            text, number = (live[0]["text"], live[0]["version"]) if live else ("", 0)
+            self._swap(Catalog(schema, bind(text, schema, version=number)))
+        return self.catalog
+
+    async def _reflect(self, read: Callable[[Any], Schema]) -> Schema:
+        if isinstance(self.driver, SqliteDriver):
+            path = self.driver.path
+
+            def inspect_file() -> Schema:
+                engine = create_engine("sqlite://", module=apsw_dbapi, creator=lambda: apsw_dbapi.Connection(apsw.Connection(str(path))))
+                try:
+                    with engine.connect() as connection:
+                        return read(connection)
+                finally:
+                    engine.dispose()
+
+            return await asyncio.to_thread(inspect_file)
+        engine = create_async_engine(self.driver.url.replace("postgresql://", "postgresql+asyncpg://", 1))
+        try:
+            async with engine.connect() as connection:
+                return await connection.run_sync(read)
+        finally:
+            await engine.dispose()
+
+    def _swap(self, catalog: Catalog) -> None:
+        self.catalog = catalog
+        for told in self.on_catalog:
+            told(catalog)
+
+    # -- policies -----------------------------------------------------------------------------------------------
+
+    async def save_policies(self, text: str, author: str, note: str = "", base_version: int | None = None) -> int:
+        """Check `text`, store it as a new version and make it live. Raises PolicyFaults, or StaleVersion when
+        `base_version` is not the live one. Saving the live text again changes nothing."""
+        async with self._catalog_lock:
+            schema = self.catalog.schema
+            parse_policies(text, schema)
+            t = self.tables
+
+            def script() -> Script[int]:
+                live = yield select(t.policies).order_by(t.policies.c.version.desc()).limit(1)
+                current = live[0]["version"] if live else 0
+                if base_version is not None and base_version != current:
+                    raise StaleVersion(f"Version {current} is live; this edit began from version {base_version}.", hint="Load the live version and apply the edit again.")
+                if live and live[0]["text"] == text:
+                    return current
+                yield insert(t.policies).values(version=current + 1, text=text, author=author, note=note)
+                return current + 1
+
+            version = await self.run(script)
+            self._swap(Catalog(schema, parse_policies(text, schema, version=version)))
+        return version
+
+    async def policy_history(self) -> list[Row]:
+        """All versions, newest first: version, text, author, note, created_at."""
+        return await self.query(select(self.tables.policies).order_by(self.tables.policies.c.version.desc()))
+
+    # -- capture and migrations ---------------------------------------------------------------------------------
+
+    async def capture(self, name: TableName) -> None:
+        """Log the changes of a table from now on. Does nothing if they are logged already; `reload` not needed."""
+        if name in self.catalog.schema.captured:
+            return
+        table = self.catalog.schema.tables.get(name)
+        if table is None:
+            raise BaasError(f"There is no table {name} whose changes could be captured.")
+        t = self.tables
+
+        def script() -> Script[None]:
+            for text in capture.create_sql(table, self.dialect):
+                yield Sql(text)
+            yield delete(t.captures).where(t.captures.c.table_schema == name.schema, t.captures.c.table_name == name.name)
+            yield insert(t.captures).values(table_schema=name.schema, table_name=name.name)
+
+        await self.run(script)
+        schema = self.catalog.schema
+        changed = Schema(schema.tables, schema.version + 1, schema.captured | {name})
+        self._swap(Catalog(changed, self.catalog.policies))
+
+    async def migrate_script(self, job: Callable[[apsw.Connection], T]) -> T:
+        """SQLite only: run `job` with a connection of its own, inside BEGIN IMMEDIATE, foreign keys not enforced while
+        it runs and checked before the commit. Raises what `job` raises, after rolling back."""
+        assert isinstance(self.driver, SqliteDriver)
+        path, synchronous = self.driver.path, self.driver.synchronous
+
+        def work() -> T:
+            link = sqlite_connect(path, synchronous)
+            try:
+                link.execute("PRAGMA foreign_keys=OFF")  # a no-op inside a transaction, so it comes first
+                link.execute("BEGIN IMMEDIATE")
+                try:
+                    result = job(link)
+                    broken = link.execute("PRAGMA foreign_key_check").fetchall()
+                    if broken:
+                        raise BaasError(f"{len(broken)} row(s) of {broken[0][0]} refer to rows of {broken[0][2]} that do not exist.")
+                except BaseException:
+                    if link.in_transaction:
+                        link.execute("ROLLBACK")
+                    raise
+                link.execute("COMMIT")
+                return result
+            finally:
+                link.close()
+
+        return await asyncio.to_thread(work)
+
+    @asynccontextmanager
+    async def pg_connection(self) -> AsyncIterator[Any]:
+        """PostgreSQL only: an asyncpg connection inside a transaction, for migrations."""
+        assert isinstance(self.driver, PostgresDriver)
+        async with self.driver.connection() as link:
+            yield link
+
+    def _translate(self, problem: Exception) -> Exception:
+        return translate(problem, self.catalog.schema)

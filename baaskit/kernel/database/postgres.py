@@ -1,0 +1,118 @@
+"""PostgreSQL: one pool of asyncpg connections, prepared statements, scripts in transactions.
+
+The pool's role owns the tables; what a caller may see is decided by our WHERE (ADR 0005), so no role or setting is left
+on a pooled connection between requests.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import Any, AsyncIterator, Callable, Generator, Sequence, TypeVar
+
+import asyncpg
+import orjson
+
+from baaskit.errors import Overloaded
+from baaskit.kernel.database.compiled import Compiler, Sql
+
+T = TypeVar("T")
+Script = Generator[Any, Any, T]
+
+POOL_SIZE = 10  # connections
+STATEMENT_SECONDS = 30.0  # a statement past this is cancelled
+
+
+async def _prepare(link: asyncpg.Connection[Any]) -> None:
+    """Codecs of our connections: uuid as text, JSON as objects, transaction ids as int."""
+    await link.set_type_codec("uuid", schema="pg_catalog", encoder=str, decoder=str, format="text")
+    for name in ("json", "jsonb"):
+        await link.set_type_codec(name, schema="pg_catalog", encoder=_dump, decoder=orjson.loads, format="text")
+    await link.set_type_codec("xid8", schema="pg_catalog", encoder=str, decoder=int, format="text")
+
+
+def _dump(value: Any) -> str:
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
+
+
+class PostgresDriver:
+    """Runs scripts and statements on one PostgreSQL database. `start` before use, `stop` after."""
+
+    name = "postgresql"
+
+    def __init__(self, url: str, translate: Callable[[asyncpg.PostgresError], Exception]) -> None:
+        self.url = url
+        self.compiler = Compiler("postgresql")
+        self._translate = translate
+        self.on_commit: Callable[[], None] = lambda: None
+
+    async def start(self) -> None:
+        self.pool = await asyncpg.create_pool(
+            self.url,
+            min_size=1,
+            max_size=POOL_SIZE,
+            init=_prepare,
+            statement_cache_size=1000,
+            max_cached_statement_lifetime=0,
+            command_timeout=STATEMENT_SECONDS,
+            server_settings={"timezone": "UTC", "application_name": "baaskit", "idle_in_transaction_session_timeout": "60000"},
+        )
+
+    async def stop(self) -> None:
+        await self.pool.close()
+
+    async def fetch(self, text: str, params: Sequence[Any] = ()) -> list[Any]:
+        """Rows (tuple-like) of one read statement."""
+        try:
+            async with self.pool.acquire() as link:
+                return await link.fetch(text, *params)  # type: ignore[no-any-return]
+        except asyncpg.PostgresError as problem:
+            raise self._translate(problem) from problem
+        except (OSError, asyncpg.InterfaceError) as problem:
+            raise Overloaded("The database cannot be reached.", headers={"Retry-After": "1"}) from problem
+
+    async def read(self, script: Callable[[], Script[T]]) -> T:
+        """Run a script on one snapshot."""
+        return await self._transact(script, isolation="repeatable_read", readonly=True)
+
+    async def run(self, script: Callable[[], Script[T]]) -> T:
+        """Run a script as one write transaction; returns after the commit."""
+        result = await self._transact(script)
+        self.on_commit()
+        return result
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[asyncpg.Connection[Any]]:
+        """A connection inside a transaction, for migrations."""
+        async with self.pool.acquire() as link, link.transaction():
+            yield link
+
+    async def _transact(self, script: Callable[[], Script[T]], **options: Any) -> T:
+        try:
+            async with self.pool.acquire() as link, link.transaction(**options):
+                return await self._drive(link, script)
+        except asyncpg.PostgresError as problem:  # a deferred constraint, at commit
+            raise self._translate(problem) from problem
+        except (OSError, asyncpg.InterfaceError) as problem:
+            raise Overloaded("The database cannot be reached.", headers={"Retry-After": "1"}) from problem
+
+    async def _drive(self, link: Any, script: Callable[[], Script[T]]) -> T:
+        """Feed each step's rows back into the generator until it returns."""
+        steps = script()
+        try:
+            step = next(steps)
+            while True:
+                try:
+                    rows = await self._step(link, step)
+                except asyncpg.PostgresError as problem:
+                    step = steps.throw(self._translate(problem))
+                else:
+                    step = steps.send(rows)
+        except StopIteration as finished:
+            result: T = finished.value
+            return result
+
+    async def _step(self, link: Any, step: Any) -> list[Any]:
+        if isinstance(step, Sql):
+            return await link.fetch(step.text, *step.params)  # type: ignore[no-any-return]
+        compiled, values = self.compiler.compile(step)
+        return compiled.rows(await link.fetch(compiled.text, *compiled.bind(values)))

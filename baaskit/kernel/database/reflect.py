@@ -1,0 +1,132 @@
+"""Read a database's structure into a `Schema`, through SQLAlchemy's inspector (bulk calls: 300 tables in 0.1 s).
+
+On SQLite the declared PostgreSQL types, defaults, identities and enum labels come from `"baaskit.columns"`; a table that
+is not described there (made by another program) is read from its declared types.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Iterable, Mapping
+
+from sqlalchemy import Connection, inspect
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.engine.reflection import Inspector, ObjectKind
+
+from baaskit.kernel.database.tables import SCHEMAS, Tables, Xid8, _Ours
+from baaskit.kernel.schema import Column, ForeignKey, Schema, Table, TableName, Type
+
+postgresql.base.ischema_names.setdefault("xid8", Xid8)  # SQLAlchemy knows no transaction ids
+_PG = postgresql.dialect()  # type: ignore[no-untyped-call]
+_HIDDEN = re.compile(r"^(sqlite_|pg_)|(^|\.)alembic_version$")
+Noted = Mapping[tuple[str, str, str], dict[str, Any]]  # (schema, table, column) → row of baaskit.columns
+
+
+def logical(name: str, schema: str | None) -> TableName:
+    """The logical name of a reflected table (on SQLite the schema is part of the name)."""
+    if schema is None:
+        head, dot, tail = name.partition(".")
+        if dot and head in SCHEMAS:
+            return TableName(head, tail)
+        return TableName("public", name)
+    return TableName(schema, name)
+
+
+def reflect(connection: Connection, tables: Tables, schemas: Iterable[str], noted: Noted, captured: frozenset[TableName], version: int) -> Schema:
+    """The `Schema` of the given user schemas plus our own tables. Blocking; call it off the event loop."""
+    inspector = inspect(connection)
+    names = [None] if tables.dialect == "sqlite" else [*dict.fromkeys([*schemas, *SCHEMAS])]
+    found: dict[TableName, Table] = {}
+    for schema in names:
+        for table in _tables(inspector, schema, noted, _builtin_types(tables)):
+            found[table.name] = table
+    return Schema(found, version, captured)
+
+
+def _tables(inspector: Inspector, schema: str | None, noted: Noted, builtin: Noted) -> Iterable[Table]:
+    kind = ObjectKind.ANY
+    columns = inspector.get_multi_columns(schema=schema, kind=kind)
+    keys = inspector.get_multi_pk_constraint(schema=schema, kind=ObjectKind.TABLE)
+    foreign = inspector.get_multi_foreign_keys(schema=schema, kind=ObjectKind.TABLE)
+    uniques = inspector.get_multi_unique_constraints(schema=schema, kind=ObjectKind.TABLE)
+    indexes = inspector.get_multi_indexes(schema=schema, kind=ObjectKind.TABLE)
+    views = set(inspector.get_view_names(schema=schema))
+    for entry, described in columns.items():
+        _, raw = entry
+        if _HIDDEN.match(raw):
+            continue
+        name = logical(raw, schema)
+        primary = tuple((keys.get(entry) or {}).get("constrained_columns") or ())
+        sets = [primary] if primary else []
+        sets += [tuple(u["column_names"]) for u in uniques.get(entry) or []]
+        sets += [
+            tuple(c for c in i["column_names"] if c)
+            for i in indexes.get(entry) or []
+            if i.get("unique") and all(i["column_names"]) and not _partial(i)
+        ]
+        yield Table(
+            name=name,
+            columns=tuple(_column(name, c, noted, builtin) for c in described),
+            primary_key=primary,
+            foreign_keys=tuple(_foreign_key(raw, f, schema) for f in foreign.get(entry) or []),
+            uniques=tuple(dict.fromkeys(sets)),
+            view=raw in views,
+        )
+
+
+def _partial(index: Any) -> bool:
+    return any(key.endswith("_where") and value is not None for key, value in (index.get("dialect_options") or {}).items())
+
+
+def _foreign_key(table: str, found: Any, schema: str | None) -> ForeignKey:
+    columns = tuple(found["constrained_columns"])
+    target = logical(found["referred_table"], found.get("referred_schema") or schema)
+    name = found.get("name") or f"{logical(table, schema).name}_{'_'.join(columns)}_fkey"  # PostgreSQL's own naming rule
+    return ForeignKey(name, columns, target, tuple(found["referred_columns"]), ((found.get("options") or {}).get("ondelete") or "no action").lower())
+
+
+def _column(table: TableName, found: Any, noted: Noted, builtin: Noted) -> Column:
+    name = found["name"]
+    note = noted.get((table.schema, table.name, name)) or builtin.get((table.schema, table.name, name))
+    identity = found.get("identity")
+    if note is not None:
+        return Column(
+            name, Type.parse(note["pg_type"], tuple(note.get("labels") or ())), found["nullable"], note.get("pg_default"),
+            bool(found.get("computed")), note.get("identity") or "", note.get("comment") or "",
+        )  # fmt: skip
+    return Column(
+        name, _type(found["type"]), found["nullable"], found.get("default"), bool(found.get("computed")),
+        ("always" if identity.get("always") else "by default") if identity else "", found.get("comment") or "",
+    )  # fmt: skip
+
+
+def _type(found: Any) -> Type:
+    if labels := getattr(found, "enums", None):
+        return Type(found.name or "text", labels=tuple(labels))
+    item = getattr(found, "item_type", None)
+    if item is not None and getattr(item, "enums", None):
+        return Type(item.name, array=True, labels=tuple(item.enums))
+    try:
+        return Type.parse(str(found.compile(dialect=_PG)))
+    except Exception:  # a type that PostgreSQL has no word for: NullType, a domain
+        return Type(str(getattr(found, "name", None) or "text").lower())
+
+
+def _builtin_types(tables: Tables) -> Noted:
+    """Types of our own tables on SQLite, where the declared type is only an affinity."""
+    if tables.dialect == "postgresql":
+        return {}
+    noted: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for table in tables.metadata.tables.values():
+        name = logical(table.name, None)
+        for column in table.columns:
+            if isinstance(column.type, _Ours):
+                noted[(*name, column.name)] = {"pg_type": column.type.pg, "pg_default": _default_word(column)}
+    return noted
+
+
+def _default_word(column: Any) -> str | None:
+    if column.server_default is None:
+        return None
+    text = str(getattr(column.server_default.arg, "text", column.server_default.arg))
+    return "gen_random_uuid()" if "randomblob" in text else "now()" if "strftime" in text else text

@@ -1,0 +1,235 @@
+"""SQLite: connections, the single writer with group commit, short reads on the loop and long ones in threads.
+
+Durability: WAL with `synchronous=FULL` (setting `sqlite_synchronous`): an answered write is on the disk. Concurrent writes
+share one commit, each inside its own savepoint, so the cost of the sync is shared too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Callable, Generator, Iterator, Sequence, TypeVar
+
+import apsw
+
+from baaskit.errors import Overloaded
+from baaskit.kernel.database.compiled import Compiler, Sql
+from baaskit.kernel.policy.sqlite_functions import register_functions
+
+T = TypeVar("T")
+Script = Generator[Any, Any, T]
+Job = tuple[Callable[[apsw.Connection], Any], "asyncio.Future[Any]", asyncio.AbstractEventLoop]
+
+BUSY_MILLISECONDS = 10_000
+LOOP_BUDGET = 150_000  # SQLite VM steps a read may take on the event loop, about 3 ms; then it moves to a thread
+GROUP_LIMIT = 256  # writes that may share one commit
+READ_THREADS = 3
+
+
+def connect(path: Path | str, synchronous: str = "FULL") -> apsw.Connection:
+    """A connection with every pragma that correctness depends on (shared by server, migrations and tests)."""
+    link = apsw.Connection(str(path), statementcachesize=1000)
+    link.set_busy_timeout(BUSY_MILLISECONDS)
+    link.execute("PRAGMA journal_mode=WAL")
+    link.execute(f"PRAGMA synchronous={synchronous}")
+    link.execute("PRAGMA foreign_keys=ON")
+    link.execute("PRAGMA recursive_triggers=ON")  # else INSERT OR REPLACE hides the delete from capture triggers
+    link.execute("PRAGMA case_sensitive_like=ON")  # LIKE as PostgreSQL has it
+    link.execute("PRAGMA cache_size=-16000")
+    link.execute("PRAGMA temp_store=MEMORY")
+    register_functions(link)
+    return link
+
+
+@contextmanager
+def savepoint(link: apsw.Connection) -> Iterator[None]:
+    link.execute("SAVEPOINT job")
+    try:
+        yield
+    except BaseException:
+        link.execute("ROLLBACK TO job")
+        link.execute("RELEASE job")
+        raise
+    link.execute("RELEASE job")
+
+
+class SqliteDriver:
+    """Runs scripts and statements on one SQLite file. `start` before use, `stop` after; safe beside other processes."""
+
+    name = "sqlite"
+
+    def __init__(self, path: Path, synchronous: str, translate: Callable[[apsw.Error], Exception]) -> None:
+        self.path, self.synchronous = path, synchronous
+        self.compiler = Compiler("sqlite")
+        self._translate = translate
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._slow: set[str] = set()
+        self._ticks = 0
+        self.on_commit: Callable[[], None] = lambda: None  # called on the writer thread after each commit
+
+    async def start(self) -> None:
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._reader = connect(self.path, self.synchronous)
+        self._reader.set_progress_handler(self._over_budget, LOOP_BUDGET)
+        self._readers: queue.SimpleQueue[apsw.Connection] = queue.SimpleQueue()
+        for _ in range(READ_THREADS):
+            self._readers.put(connect(self.path, self.synchronous))
+        self._threads = ThreadPoolExecutor(READ_THREADS, "baaskit-read")
+        self._writer = threading.Thread(target=self._write_forever, name="baaskit-write", daemon=True)
+        self._writer.start()
+
+    async def stop(self) -> None:
+        self._jobs.put(None)
+        await asyncio.to_thread(self._writer.join)
+        self._threads.shutdown(wait=True)
+        self._reader.close()
+        while not self._readers.empty():
+            self._readers.get().close()
+
+    async def fetch(self, text: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Rows of one read statement. Runs on the loop while it is short; a statement seen to be long runs in a thread."""
+        if text not in self._slow:
+            self._ticks = 0
+            try:
+                return self._reader.execute(text, params).fetchall()
+            except apsw.InterruptError:
+                if len(self._slow) > 10_000:
+                    self._slow.clear()
+                self._slow.add(text)
+            except apsw.Error as problem:
+                raise self._translate(problem) from problem
+        return await self.read(lambda: _one(Sql(text, params)))
+
+    def _over_budget(self) -> bool:
+        # SQLite counts steps over all runs of a cached statement, so one tick may be the sum of many short runs; two are not.
+        self._ticks += 1
+        return self._ticks > 1
+
+    async def read(self, script: Callable[[], Script[T]]) -> T:
+        """Run a script on one read snapshot, in a thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._read, script)
+
+    async def run(self, script: Callable[[], Script[T]]) -> T:
+        """Run a script as one write transaction; returns after the commit."""
+        return await self.submit(lambda link: self._drive(link, script))
+
+    async def submit(self, job: Callable[[apsw.Connection], T]) -> T:
+        """Run `job` on the writer's connection inside a savepoint; returns after the commit that holds it."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._jobs.put((job, future, loop))
+        return await future
+
+    async def data_version(self) -> int:
+        """A number that changes when another connection has committed (PRAGMA data_version of the loop's reader)."""
+        value: int = self._reader.execute("PRAGMA data_version").fetchall()[0][0]
+        return value
+
+    def _read(self, script: Callable[[], Script[T]]) -> T:
+        link = self._readers.get()
+        try:
+            link.execute("BEGIN")
+            try:
+                return self._drive(link, script)
+            finally:
+                link.execute("ROLLBACK")
+        finally:
+            self._readers.put(link)
+
+    def _drive(self, link: apsw.Connection, script: Callable[[], Script[T]]) -> T:
+        """Feed each step's rows back into the generator until it returns."""
+        steps = script()
+        try:
+            step = next(steps)
+            while True:
+                try:
+                    rows = self._step(link, step)
+                except apsw.Error as problem:
+                    step = steps.throw(self._translate(problem))
+                else:
+                    step = steps.send(rows)
+        except StopIteration as finished:
+            result: T = finished.value
+            return result
+
+    def _step(self, link: apsw.Connection, step: Any) -> list[Any]:
+        if isinstance(step, Sql):
+            return link.execute(step.text, step.params).fetchall()
+        compiled, values = self.compiler.compile(step)
+        return compiled.rows(link.execute(compiled.text, compiled.bind(values)).fetchall())
+
+    def _write_forever(self) -> None:
+        link = connect(self.path, self.synchronous)
+        while (job := self._jobs.get()) is not None:
+            stop = self._write_group(link, job)
+            self.on_commit()
+            if stop:
+                break
+        link.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        link.close()
+
+    def _write_group(self, link: apsw.Connection, first: Job) -> bool:
+        """Run `first` and whatever waits behind it in one commit, then wake their callers. True when told to stop."""
+        done: list[tuple[Job, Any, BaseException | None]] = []
+        job: Job | None = first
+        try:
+            link.execute("BEGIN IMMEDIATE")
+            while job is not None:
+                done.append((job, *_outcome(link, job[0])))
+                if len(done) >= GROUP_LIMIT or self._jobs.empty():
+                    break
+                job = self._jobs.get()
+            link.execute("COMMIT")
+        except apsw.Error as problem:
+            if link.in_transaction:
+                link.execute("ROLLBACK")
+            failure: Exception = self._translate(problem)
+            if isinstance(problem, apsw.BusyError):
+                failure = Overloaded("The database is busy with another writer.", hint="Try again shortly.")
+            failed = [entry[0] for entry in done]
+            if job is not None and (not failed or failed[-1] is not job):
+                failed.append(job)  # the one that was running when the group broke
+            done = [(entry, None, failure) for entry in failed]
+        _answer(done)
+        return job is None
+
+
+def _one(step: Sql) -> Script[list[tuple[Any, ...]]]:
+    rows: list[tuple[Any, ...]] = yield step
+    return rows
+
+
+def _outcome(link: apsw.Connection, job: Callable[[apsw.Connection], Any]) -> tuple[Any, BaseException | None]:
+    try:
+        with savepoint(link):
+            return job(link), None
+    except Exception as problem:
+        if not link.in_transaction:  # SQLite itself rolled the whole group back (disk full, I/O error)
+            raise apsw.IOError(str(problem)) from problem
+        return None, problem
+
+
+def _answer(done: list[tuple[Job, Any, BaseException | None]]) -> None:
+    """Resolve the futures of a group, one wake-up per event loop."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any, BaseException | None]]] = {}
+    for (_, future, loop), value, problem in done:
+        by_loop.setdefault(loop, []).append((future, value, problem))
+    for loop, answers in by_loop.items():
+        try:
+            loop.call_soon_threadsafe(_resolve, answers)
+        except RuntimeError:  # the loop is closed: nobody waits any more
+            continue
+
+
+def _resolve(answers: list[tuple[asyncio.Future[Any], Any, BaseException | None]]) -> None:
+    for future, value, problem in answers:
+        if future.done():
+            continue
+        if problem is not None:
+            future.set_exception(problem)
+        else:
+            future.set_result(value)

@@ -1,0 +1,64 @@
+"""Our own tables brought up to date: the Alembic history in `migrations/`, run on either database."""
+
+from __future__ import annotations
+
+import asyncio
+from importlib.resources import files
+from pathlib import Path
+
+import apsw
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from baaskit.kernel.database import apsw_dbapi
+
+
+def history() -> Path:
+    """Folder of the Alembic history: inside the wheel, or beside the package in a checkout."""
+    packaged = Path(str(files("baaskit"))) / "migrations"
+    return packaged if packaged.is_dir() else Path(str(files("baaskit"))).parent / "migrations"
+
+
+def upgrade(url: str) -> None:
+    """Run what is pending, in one transaction. Blocking: call it in a thread. Safe when two processes start at once."""
+    if url.startswith("sqlite:///"):
+        path = Path(url.removeprefix("sqlite:///"))
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+        def open_file() -> apsw_dbapi.Connection:
+            link = apsw.Connection(str(path))
+            link.set_busy_timeout(30_000)
+            link.execute("PRAGMA journal_mode=WAL")
+            return apsw_dbapi.Connection(link)
+
+        engine = create_engine("sqlite://", module=apsw_dbapi, creator=open_file)
+        try:
+            with engine.connect() as connection:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                _run(connection)
+                connection.commit()
+        finally:
+            engine.dispose()
+        path.chmod(0o600)
+    else:
+        asyncio.run(_upgrade_postgres(url))
+
+
+async def _upgrade_postgres(url: str) -> None:
+    engine = create_async_engine(url.replace("postgres://", "postgresql://", 1).replace("postgresql://", "postgresql+asyncpg://", 1))
+    try:
+        async with engine.begin() as connection:
+            await connection.exec_driver_sql("SELECT pg_advisory_xact_lock(5432154321)")
+            await connection.exec_driver_sql("CREATE SCHEMA IF NOT EXISTS baaskit")  # holds Alembic's own version table
+            await connection.run_sync(_run)
+    finally:
+        await engine.dispose()
+
+
+def _run(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(history()))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

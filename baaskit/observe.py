@@ -1,0 +1,45 @@
+"""One place that turns facts (events) into logs; metrics and traces read the same facts. Code emits facts, never log lines."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any, Callable
+
+import orjson
+
+_log = logging.getLogger("baaskit")
+_readers: list[Callable[[str, dict[str, Any]], None]] = []
+
+
+def fact(name: str, /, **fields: Any) -> None:
+    """Something happened. `name` is `area.event`; fields are plain values and never hold secrets or tokens."""
+    for reader in _readers:
+        reader(name, fields)
+
+
+def add_reader(reader: Callable[[str, dict[str, Any]], None]) -> None:
+    """Also tell `reader` of every fact."""
+    _readers.append(reader)
+
+
+_LOUD = ("failed", "error", "refused", "crashed", "warning")
+
+
+def log_to_stderr(*, as_json: bool) -> None:
+    """Write facts to standard error, one line each: text for people, JSON for collectors."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    _log.handlers[:] = [handler]
+    _log.setLevel(logging.INFO)
+    _log.propagate = False
+
+    def write(name: str, fields: dict[str, Any]) -> None:
+        level = logging.WARNING if name.rsplit(".", 1)[-1] in _LOUD else logging.INFO
+        if as_json:
+            line = orjson.dumps({"event": name, **fields}, default=str).decode()
+        else:
+            line = f"{name} " + " ".join(f"{key}={value}" for key, value in fields.items())
+        _log.log(level, line)
+
+    add_reader(write)
