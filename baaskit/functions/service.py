@@ -82,8 +82,8 @@ class FunctionService:
     async def start(self, *, tolerate_faults: bool = False) -> None:
         """Choose the sandbox, load the folder, begin to listen. Raises Faults if a module is wrong, unless `tolerate_faults`
         (then `faults` holds them, and a later `reload` may mend it)."""
-        self.sandbox = self.sandbox or await asyncio.to_thread(sandbox.choose)
-        fact("functions.sandbox", level=self.sandbox.level, means=self.sandbox.description)
+        self.sandbox = box = self.sandbox or await asyncio.to_thread(lambda: sandbox.choose())
+        fact("functions.sandbox", level=box.level, means=box.description)
         try:
             await self.reload()
         except Faults:
@@ -259,7 +259,8 @@ async def check(folder: Path, box: sandbox.Sandbox | None = None) -> Manifest:
     """Load a functions folder, say what it declares, and let it go. Raises Faults naming every fault with file and line."""
     if not has_modules(folder):
         return Manifest()
-    release = await Release.start(folder, box or await asyncio.to_thread(sandbox.choose), Limits())
+    box = box or await asyncio.to_thread(lambda: sandbox.choose())
+    release = await Release.start(folder, box, Limits())
     await release.stop()
     return release.manifest
 
