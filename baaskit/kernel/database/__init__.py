@@ -14,20 +14,20 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from baaskit.errors import BaasError
 from baaskit.kernel.database import apsw_dbapi, capture, system
-from baaskit.kernel.database.compiled import Compiled, Row, Sql
-from baaskit.kernel.database.errors import translate
+from baaskit.kernel.database.compiled import Bound, Compiled, Row, Sql
 from baaskit.kernel.database.postgres import PostgresDriver
 from baaskit.kernel.database.reflect import reflect
 from baaskit.kernel.database.sqlite import SqliteDriver
 from baaskit.kernel.database.sqlite import connect as sqlite_connect
 from baaskit.kernel.database.tables import Tables, for_dialect
+from baaskit.kernel.database.violations import translate_postgres_error, translate_sqlite_error
 from baaskit.kernel.policy import PolicySet, bind, parse_policies
 from baaskit.kernel.schema import Schema, TableName
 
 T = TypeVar("T")
 Script = Generator[Any, Any, T]
 
-__all__ = ["Catalog", "Compiled", "Database", "Row", "Script", "Sql", "StaleVersion"]
+__all__ = ["Bound", "Catalog", "Compiled", "Database", "Row", "Script", "Sql", "StaleVersion"]
 
 
 class StaleVersion(BaasError):
@@ -56,9 +56,9 @@ class Database:
         self.url, self.schemas = url, tuple(schemas)
         self.driver: SqliteDriver | PostgresDriver
         if url.startswith("sqlite:///"):
-            self.driver = SqliteDriver(Path(url.removeprefix("sqlite:///")), synchronous, self._translate)
+            self.driver = SqliteDriver(Path(url.removeprefix("sqlite:///")), synchronous, lambda problem: translate_sqlite_error(problem, self.catalog.schema))
         elif url.startswith(("postgresql://", "postgres://")):
-            self.driver = PostgresDriver(url.replace("postgres://", "postgresql://", 1), self._translate)
+            self.driver = PostgresDriver(url.replace("postgres://", "postgresql://", 1), translate_postgres_error)
         else:
             raise ValueError(f"database_url must begin with sqlite:/// or postgresql://, not {url.split(':')[0]!r}")
         self.dialect = self.driver.name
@@ -87,8 +87,7 @@ class Database:
         """Run one write statement in its own transaction; rows only with `.returning()`."""
 
         def script() -> Script[list[Row]]:
-            bound = statement if params is None else statement.params(params)  # type: ignore[attr-defined]
-            rows: list[Row] = yield bound
+            rows: list[Row] = yield Bound(statement, params or {})
             return rows
 
         return await self.run(script)
@@ -240,6 +239,3 @@ class Database:
         assert isinstance(self.driver, PostgresDriver)
         async with self.driver.connection() as link:
             yield link
-
-    def _translate(self, problem: Exception) -> Exception:
-        return translate(problem, self.catalog.schema)

@@ -90,3 +90,10 @@ class Compiler:
             columns.append(entry.keyname)
             converts.append(entry.type.dialect_impl(self.dialect).result_processor(self.dialect, None))
         return Compiled(text, order, processors, tuple(columns), tuple(converts))
+
+
+class Bound(NamedTuple):
+    """A step of a script: a SQLAlchemy statement with values for its bind parameters (`policy.claim_binds` and the like)."""
+
+    statement: Executable
+    params: Mapping[str, Any]

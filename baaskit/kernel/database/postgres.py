@@ -13,7 +13,7 @@ import asyncpg
 import orjson
 
 from baaskit.errors import Overloaded
-from baaskit.kernel.database.compiled import Compiler, Sql
+from baaskit.kernel.database.compiled import Bound, Compiler, Sql
 
 T = TypeVar("T")
 Script = Generator[Any, Any, T]
@@ -114,5 +114,6 @@ class PostgresDriver:
     async def _step(self, link: Any, step: Any) -> list[Any]:
         if isinstance(step, Sql):
             return await link.fetch(step.text, *step.params)  # type: ignore[no-any-return]
-        compiled, values = self.compiler.compile(step)
+        statement, params = step if isinstance(step, Bound) else (step, None)
+        compiled, values = self.compiler.compile(statement, params)
         return compiled.rows(await link.fetch(compiled.text, *compiled.bind(values)))

@@ -17,7 +17,7 @@ from typing import Any, Callable, Generator, Iterator, Sequence, TypeVar
 import apsw
 
 from baaskit.errors import Overloaded
-from baaskit.kernel.database.compiled import Compiler, Sql
+from baaskit.kernel.database.compiled import Bound, Compiler, Sql
 from baaskit.kernel.policy.sqlite_functions import register_functions
 
 T = TypeVar("T")
@@ -159,7 +159,8 @@ class SqliteDriver:
     def _step(self, link: apsw.Connection, step: Any) -> list[Any]:
         if isinstance(step, Sql):
             return link.execute(step.text, step.params).fetchall()
-        compiled, values = self.compiler.compile(step)
+        statement, params = step if isinstance(step, Bound) else (step, None)
+        compiled, values = self.compiler.compile(statement, params)
         return compiled.rows(link.execute(compiled.text, compiled.bind(values)).fetchall())
 
     def _write_forever(self) -> None:

@@ -1,0 +1,181 @@
+"""The composition root: one process, one ASGI app, made of a kernel and the features on it.
+
+A raw ASGI dispatcher stands in front of FastAPI: table routes and WebSockets have dynamic shapes and are hot, so they skip
+it; CORS and the last error handler are here, for every surface alike.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import traceback
+import uuid
+from pathlib import Path
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from baaskit import __version__, auth, console, realtime, rest, storage
+from baaskit.errors import BaasError, Internal, NotFound
+from baaskit.functions.routes import routes as function_routes
+from baaskit.functions.service import FunctionService
+from baaskit.kernel.changes import ChangeFeed
+from baaskit.kernel.database import Database
+from baaskit.kernel.hooks import Hooks
+from baaskit.kernel.keys import load_keys
+from baaskit.kernel.kit import Kit
+from baaskit.observe import fact
+from baaskit.settings import Settings
+from baaskit.site import Site
+from baaskit.wire import Cors, Receive, Scope, Send, respond
+
+HOUSEKEEPING_SECONDS = 60
+
+
+class App:
+    """A project's server. `start` before the first request, `stop` after the last; uvicorn's lifespan does both."""
+
+    def __init__(self, settings: Settings, *, functions: Path, public: Path | None = None) -> None:
+        """`functions`: the folder of author modules; `public`: files served at `/`, if there is such a folder."""
+        keys = load_keys(settings.state_dir / "keys.json", settings.jwt_secret.get_secret_value() if settings.jwt_secret else None)
+        database = Database(settings.database_url, schemas=settings.exposed_schemas, synchronous=settings.sqlite_synchronous)
+        self.kit = Kit(settings, database, ChangeFeed(database, keep_seconds=settings.changes_keep_seconds), Hooks(), keys)
+        self.functions = FunctionService(self.kit, functions)
+        self.rest = rest.Rest(self.kit)
+        self.realtime = realtime.Realtime(self.kit)
+        self.storage = storage.Storage(self.kit)
+        self.auth = auth.Auth(self.kit)
+        self._site = Site(public) if public and public.is_dir() else None
+        self._traffic = console.Traffic()
+        self._fastapi = self._compose()
+        self._outer = Cors(console.Gate(self._dispatch, self.kit, self._traffic), settings.cors_origins)
+        self.functions.asgi_app = self
+        self._housekeeper: asyncio.Task[None] | None = None
+        self._running = False
+
+    async def start(self, *, tolerate_faults: bool = False) -> None:
+        """Bring everything up, kernel first. `tolerate_faults`: functions that do not load are reported, not fatal (dev)."""
+        if self._running:
+            return
+        self._running = True
+        await self.kit.database.start()
+        await self.kit.changes.start()
+        await self.auth.start()
+        await self.storage.start()
+        await self.functions.start(tolerate_faults=tolerate_faults)
+        await self.realtime.start()
+        self._housekeeper = asyncio.create_task(self._keep_house(), name="housekeeping")
+
+    async def stop(self) -> None:
+        """Take everything down in the reverse order; requests under way have ended before."""
+        if not self._running:
+            return
+        self._running = False
+        if self._housekeeper:
+            self._housekeeper.cancel()
+            await asyncio.gather(self._housekeeper, return_exceptions=True)
+        await self.realtime.stop()
+        await self.functions.stop()
+        await self.storage.stop()
+        await self.auth.stop()
+        await self.kit.changes.stop()
+        await self.kit.database.stop()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        else:
+            await self._outer(scope, receive, send)
+
+    async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send a request to its surface. Whatever nobody handled becomes a 500 with an id that the log knows."""
+        try:
+            if scope["type"] == "websocket":
+                await self.realtime(scope, receive, send)
+            elif scope["path"].startswith("/rest/v1"):
+                await self.rest(scope, receive, send)
+            elif self._site is not None and self._site.has(scope):
+                await self._site(scope, receive, send)
+            else:
+                await self._fastapi(scope, receive, send)
+        except Exception as problem:
+            await self._crashed(problem, scope, send)
+
+    def _compose(self) -> FastAPI:
+        app = FastAPI(title="baaskit", version=__version__, docs_url=None, redoc_url=None, openapi_url="/openapi.json")
+        app.include_router(self.auth.routes())
+        app.include_router(self.storage.routes())
+        app.include_router(function_routes(self.kit, self.functions))
+        app.include_router(self.realtime.routes())
+        app.include_router(console.routes(self.kit, self._traffic))
+
+        @app.get("/health", tags=["operations"])
+        async def health() -> dict[str, str]:
+            """Answers once the server can serve; for load balancers and scripts."""
+            return {"status": "ok", "version": __version__}
+
+        async def answer(request: Request, problem: Exception) -> Response:
+            return self._render(request, problem)
+
+        for kind in (BaasError, RequestValidationError, HTTPException):
+            app.add_exception_handler(kind, answer)
+        return app
+
+    def _render(self, request: Request, problem: Exception) -> Response:
+        """The one error handler of the fixed routes; each surface has its dialect."""
+        if isinstance(problem, HTTPException):
+            problem = NotFound() if problem.status_code == 404 else _plain(problem)
+        path = request.url.path
+        if path.startswith("/auth/v1"):
+            return auth.render(problem, request)
+        if path.startswith("/storage/v1"):
+            return storage.render(problem, request)
+        if isinstance(problem, RequestValidationError):
+            problem = _invalid(problem)
+        assert isinstance(problem, BaasError)
+        return Response(orjson.dumps(problem.rest()), problem.status, problem.headers, "application/json")
+
+    async def _crashed(self, problem: Exception, scope: Scope, send: Send) -> None:
+        identifier = uuid.uuid4().hex[:12]
+        fact("request.crashed", id=identifier, path=scope["path"], error=repr(problem), trace="".join(traceback.format_exception(problem)))
+        if scope["type"] == "http":
+            error = Internal(f"Something failed inside the server (id {identifier}).", hint="The server's log has the details under this id.")
+            await respond(send, error.status, orjson.dumps(error.rest()))
+        else:
+            await send({"type": "websocket.close", "code": 1011})
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                try:
+                    await self.start()
+                except Exception as problem:
+                    await send({"type": "lifespan.startup.failed", "message": str(problem)})
+                    raise
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                await self.stop()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    async def _keep_house(self) -> None:
+        while True:
+            await asyncio.sleep(HOUSEKEEPING_SECONDS)
+            self.kit.keys.verifier.forget_expired(time.time())
+
+
+def _plain(problem: HTTPException) -> BaasError:
+    error = BaasError(str(problem.detail), headers=dict(problem.headers or {}))
+    error.status, error.code = problem.status_code, f"BK{problem.status_code}"
+    return error
+
+
+def _invalid(problem: RequestValidationError) -> BaasError:
+    first = problem.errors()[0]
+    place = ".".join(str(part) for part in first["loc"] if part != "body")
+    error = BaasError(f"{place}: {first['msg']}" if place else str(first["msg"]))
+    error.status, error.code = 422, "BK422"
+    return error
