@@ -1,0 +1,1 @@
+-- Runs once, after the first migrations of a new database. Nothing to seed yet.
