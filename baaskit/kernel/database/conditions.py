@@ -1,0 +1,293 @@
+"""One filter → one SQL condition, per database: what the operators of the REST dialect mean on SQLite and PostgreSQL.
+
+On PostgreSQL every value is bound as text and cast in SQL, so its own words and codes refuse what does not fit. On SQLite
+`values.py` does the refusing, and lists travel as one JSON text, so that no statement depends on a list's length.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Callable
+
+import orjson
+from sqlalchemy import Boolean, ColumnElement, case, cast, func, literal_column, select
+from sqlalchemy.sql.elements import Grouping
+from sqlalchemy.types import Text, UserDefinedType
+
+from baaskit.errors.rest import SqlState, UnsupportedHere
+from baaskit.kernel.database.binding import Binds
+from baaskit.kernel.database.capture import literal
+from baaskit.kernel.database.values import coerce_text
+from baaskit.kernel.plan import Place, Test
+from baaskit.kernel.query import Step, Value
+from baaskit.kernel.schema import Type
+
+Sql = ColumnElement[Any]
+_PLAIN_TYPE = re.compile(r"[a-z_][a-z0-9_]*( [a-z]+)*$")
+_COMPARE = {"eq": "=", "neq": "<>", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+_ORDERED = frozenset({"gt", "gte", "lt", "lte"})
+_RANGES = {"sl": "<<", "sr": ">>", "nxr": "&<", "nxl": "&>", "adj": "-|-"}
+_SEARCH = {"fts": "to_tsquery", "plfts": "plainto_tsquery", "phfts": "phraseto_tsquery", "wfts": "websearch_to_tsquery"}
+NOT_ON_SQLITE = "docs/reference/differences.md lists what each database can do."
+
+
+class PgType(UserDefinedType[Any]):
+    """A PostgreSQL type by its own spelling."""
+
+    cache_ok = True
+
+    def __init__(self, kind: Type, *, modifiers: bool = False) -> None:
+        self.kind, self.modifiers = kind, modifiers
+
+    def get_col_spec(self, **_: Any) -> str:
+        name = self.kind.name if _PLAIN_TYPE.match(self.kind.name) else '"' + self.kind.name.replace('"', '""') + '"'
+        given = f"({self.kind.modifiers})" if self.modifiers and re.fullmatch(r"\d+(,\d+)?", self.kind.modifiers) else ""
+        return name + given + ("[]" if self.kind.array else "")
+
+
+def infix(left: Sql, operator: str, right: Sql) -> Sql:
+    """`(left operator right)`, exactly so: nothing of SQLAlchemy's rewriting of comparisons is relied on."""
+    return Grouping(left.op(operator, return_type=Boolean())(right))
+
+
+def negate(condition: Sql) -> Sql:
+    return Grouping(literal_column("NOT").op(" ")(Grouping(condition)))
+
+
+def joined(operator: str, conditions: list[Sql]) -> Sql:
+    """`(a AND b AND …)`."""
+    found = conditions[0]
+    for condition in conditions[1:]:
+        found = found.op(operator.upper(), return_type=Boolean())(condition)
+    return Grouping(found)
+
+
+def like_pattern(value: Value) -> str:
+    return str(value).replace("*", "%")
+
+
+def array_literal(values: Value) -> str:
+    """`{"a","b"}`: PostgreSQL's text of an array; a JSON null has no form here, as in PostgREST."""
+    assert isinstance(values, tuple)
+    return "{" + ",".join('"' + v.replace("\\", "\\\\").replace('"', '\\"') + '"' for v in values) + "}"
+
+
+class PostgresWords:
+    """Conditions for PostgreSQL."""
+
+    dialect = "postgresql"
+
+    def __init__(self, binds: Binds) -> None:
+        self.binds = binds
+
+    def value(self, place: Place, reference: Sql) -> Sql:
+        """The value at a place, for filters and order."""
+        if not place.steps:
+            return reference
+        found = func.to_jsonb(reference) if place.column.type.array else cast(reference, PgType(Type("jsonb")))
+        for step in place.steps:
+            found = Grouping(found.op("->>" if step.as_text else "->")(_pg_key(step)))
+        return found
+
+    def order_value(self, place: Place, reference: Sql) -> Sql:
+        return self.value(place, reference)
+
+    def test(self, test: Test, reference: Sql) -> Sql:
+        left, kind, operator = self.value(test.place, reference), test.place.type, test.operator
+        if operator == "is":
+            return _is(left, test.word)
+        if operator == "in":
+            return self._any(left, "=", "any", test.slot, kind, array_literal)
+        if test.quantifier:
+            words = {"like": "LIKE", "ilike": "ILIKE", "match": "~", "imatch": "~*"}
+            convert: Callable[[Value], str] = array_literal
+            if operator in ("like", "ilike"):
+                convert = _pattern_array
+            return self._any(left, words.get(operator) or _COMPARE[operator], test.quantifier, test.slot, kind, convert)
+        if operator in _COMPARE:
+            return infix(left, _COMPARE[operator], self._typed(test.slot, kind))
+        if operator == "isdistinct":
+            return infix(left, "IS DISTINCT FROM", self._typed(test.slot, kind))
+        if operator in ("like", "ilike"):
+            return infix(left, operator.upper(), cast(self.binds.slot(test.slot, like_pattern), Text))
+        if operator in ("match", "imatch"):
+            return infix(left, "~" if operator == "match" else "~*", cast(self.binds.slot(test.slot, str), Text))
+        if operator in _SEARCH:
+            return self._search(left, kind, test)
+        symbol = _RANGES.get(operator) or {"cs": "@>", "cd": "<@", "ov": "&&"}[operator]
+        if kind.name == "json" and not kind.array:
+            left, kind = cast(left, PgType(Type("jsonb"))), Type("jsonb")
+        return infix(left, symbol, self._typed(test.slot, kind))
+
+    def _typed(self, slot: int, kind: Type) -> Sql:
+        bound: Sql = cast(self.binds.slot(slot, str), Text)
+        return bound if kind == Type("text") else cast(bound, PgType(kind))
+
+    def _any(self, left: Sql, symbol: str, quantifier: str, slot: int, kind: Type, convert: Callable[[Value], str]) -> Sql:
+        if kind.array:
+            raise UnsupportedHere("Lists of arrays cannot be compared.")
+        listed = cast(cast(self.binds.slot(slot, convert), Text), PgType(Type(kind.name, array=True)))
+        return infix(left, symbol, func.any(listed) if quantifier == "any" else func.all(listed))
+
+    def _search(self, left: Sql, kind: Type, test: Test) -> Sql:
+        words = [cast(literal_column(literal(test.word)), PgType(Type("regconfig")))] if test.word else []
+        if kind.family != "tsvector":
+            left = func.to_tsvector(*words, cast(left, Text) if kind.family != "json" else left)
+        function = getattr(func, _SEARCH[test.operator])
+        return infix(left, "@@", function(*words, cast(self.binds.slot(test.slot, str), Text)))
+
+
+def _pattern_array(values: Value) -> str:
+    assert isinstance(values, tuple)
+    return array_literal(tuple(like_pattern(v) for v in values))
+
+
+def _pg_key(step: Step) -> Sql:
+    return literal_column(str(step.key)) if isinstance(step.key, int) else literal_column(literal(step.key))
+
+
+def _is(left: Sql, word: str) -> Sql:
+    spelled = {"null": "IS NULL", "not_null": "IS NOT NULL", "true": "IS TRUE", "false": "IS FALSE", "unknown": "IS NULL"}[word]
+    return infix(left, spelled, literal_column(""))
+
+
+class SqliteWords:
+    """Conditions for SQLite. JSON paths and case folding use the functions of `policy.sqlite_functions`."""
+
+    dialect = "sqlite"
+
+    def __init__(self, binds: Binds) -> None:
+        self.binds = binds
+
+    def value(self, place: Place, reference: Sql) -> Sql:
+        found = reference
+        for step in place.steps:
+            key = literal_column(str(step.key)) if isinstance(step.key, int) else literal_column(literal(step.key))
+            found = func.baas_json_text(found, key) if step.as_text else func.baas_json_get(found, key)
+        return found
+
+    def order_value(self, place: Place, reference: Sql) -> Sql:
+        """An enum sorts by the order of its labels."""
+        kind = place.type
+        if kind.labels and not kind.array:
+            return self._ranked(self.value(place, reference), kind)
+        return self.value(place, reference)
+
+    def test(self, test: Test, reference: Sql) -> Sql:
+        left, kind, operator = self.value(test.place, reference), test.place.type, test.operator
+        if operator == "is":
+            return _is(left, test.word)
+        if test.place.steps and not test.place.steps[-1].as_text:
+            return self._json_test(left, test)
+        if operator == "in":
+            return self._in(left, kind, test.slot)
+        if operator in ("cs", "cd", "ov"):
+            return self._contains(left, kind, test)
+        if operator in ("match", "imatch", "fts", "plfts", "phfts", "wfts", *_RANGES):
+            raise UnsupportedHere(f"The operator {operator} is not available on SQLite.", hint=NOT_ON_SQLITE)
+        if test.quantifier:
+            return self._quantified(left, kind, test)
+        if operator in ("like", "ilike"):
+            return _like(left, self.binds.slot(test.slot, like_pattern), operator)
+        right = self.binds.slot(test.slot, _stored(kind), _Raw)
+        if kind.labels and operator in _ORDERED:
+            left, right = self._ranked(left, kind), self._ranked(right, kind)
+        return infix(left, "IS NOT" if operator == "isdistinct" else _COMPARE[operator], right)
+
+    def _json_test(self, left: Sql, test: Test) -> Sql:
+        if test.operator not in ("eq", "neq", "isdistinct") or test.quantifier:
+            raise UnsupportedHere("JSON values can only be compared for equality on SQLite; use ->> to compare text.", hint=NOT_ON_SQLITE)
+        # Both sides pass the same function, so that the same JSON has the same text.
+        right = func.baas_json_get(self.binds.slot(test.slot, _json_in_array), literal_column("0"))
+        return infix(left, "IS NOT" if test.operator == "isdistinct" else _COMPARE[test.operator], right)
+
+    def _in(self, left: Sql, kind: Type, slot: int) -> Sql:
+        stored = _stored(kind)
+        if kind.family == "bytea":
+            left = func.hex(left)
+
+        def listed(values: Value) -> str:
+            assert isinstance(values, tuple)
+            found = [stored(value) for value in values]
+            return orjson.dumps([v.hex().upper() if isinstance(v, bytes) else v for v in found]).decode()
+
+        each = func.json_each(self.binds.slot(slot, listed)).table_valued("value").alias(self._name())
+        return infix(left, "IN", Grouping(select(each.c.value).correlate_except(each).scalar_subquery().element))
+
+    def _quantified(self, left: Sql, kind: Type, test: Test) -> Sql:
+        convert = like_pattern if test.operator in ("like", "ilike") else _stored(kind)
+
+        def listed(values: Value) -> str:
+            assert isinstance(values, tuple)
+            return orjson.dumps([convert(value) for value in values]).decode()
+
+        each = func.json_each(self.binds.slot(test.slot, listed)).table_valued("value").alias(self._name())
+        right: Sql = each.c.value
+        if test.operator in ("like", "ilike"):
+            one = _like(left, right, test.operator)
+        else:
+            if kind.labels and test.operator in _ORDERED:
+                left, right = self._ranked(left, kind), self._ranked(right, kind)
+            one = infix(left, _COMPARE[test.operator], right)
+        wanted = one if test.quantifier == "any" else negate(one)
+        found: Sql = select(literal_column("1")).select_from(each).where(wanted).correlate_except(each).exists()
+        return case((left.is_not(None), found if test.quantifier == "any" else negate(found)))
+
+    def _contains(self, left: Sql, kind: Type, test: Test) -> Sql:
+        """Arrays as sets of elements, in JSON text."""
+        if not kind.array:
+            raise UnsupportedHere("Containment of JSON documents is not available on SQLite.", hint=NOT_ON_SQLITE)
+        given = func.json_each(self.binds.slot(test.slot, _stored(kind))).table_valued("value").alias(self._name())
+        have = func.json_each(left).table_valued("value").alias(self._name())
+        both = {"cs": (given, have), "cd": (have, given), "ov": (given, have)}[test.operator]
+        inner = select(both[1].c.value).correlate_except(both[1]).scalar_subquery().element
+        member = infix(both[0].c.value, "IN", Grouping(inner))
+        wanted = member if test.operator == "ov" else negate(member)
+        found: Sql = select(literal_column("1")).select_from(both[0]).where(wanted).correlate_except(both[0]).exists()
+        return case((left.is_not(None), found if test.operator == "ov" else negate(found)))
+
+    def _ranked(self, value: Sql, kind: Type) -> Sql:
+        return case(*[(infix(value, "=", literal_column(literal(label))), literal_column(str(rank))) for rank, label in enumerate(kind.labels)])
+
+    def _name(self) -> str:
+        self._each = getattr(self, "_each", 0) + 1
+        return f"each{self._each}"
+
+
+class _Raw(UserDefinedType[Any]):
+    """A parameter whose Python value goes to SQLite as it is."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "ANY"
+
+
+def _stored(kind: Type) -> Callable[[Value], Any]:
+    if kind == Type("text"):
+        return _plain
+    return lambda value: coerce_text(kind, str(value))
+
+
+def _plain(value: Value) -> str:
+    text = str(value)
+    if "\x00" in text:
+        raise SqlState("22021", 'invalid byte sequence for encoding "UTF8": 0x00')
+    return text
+
+
+def _like(left: Sql, pattern: Sql, operator: str) -> Sql:
+    if operator == "ilike":
+        left, pattern = func.lower(left), func.lower(pattern)
+    return infix(left, "LIKE", pattern.op("ESCAPE", precedence=100)(literal_column("'\\'")))
+
+
+def _json_in_array(value: Value) -> str:
+    return f"[{coerce_text(Type('jsonb'), str(value))}]"
+
+
+Words = PostgresWords | SqliteWords
+
+
+def words_for(dialect: str, binds: Binds) -> Words:
+    return SqliteWords(binds) if dialect == "sqlite" else PostgresWords(binds)

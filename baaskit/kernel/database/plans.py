@@ -1,0 +1,93 @@
+"""Plans and their statements, kept by the shape of the request: a request like one before costs a look-up.
+
+Everything is dropped at once when the catalogue is swapped, so no request runs on an old schema or policy.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Sequence, TypeVar
+
+from baaskit.kernel.database import Catalog, Database
+from baaskit.kernel.database.binding import Statement
+from baaskit.kernel.database.statements import compile_count, compile_read
+from baaskit.kernel.database.transact import CompiledWrite
+from baaskit.kernel.plan import Limits, ReadPlan, plan_delete, plan_insert, plan_read, plan_update
+from baaskit.kernel.query import Query
+from baaskit.kernel.schema import TableName
+
+KEPT = 4000  # shapes; a client that makes more of them only loses the short cut
+T = TypeVar("T")
+
+
+class CompiledRead:
+    """A read plan, its statement, and the statement that counts, compiled when first asked for."""
+
+    __slots__ = ("plan", "statement", "_count", "_dialect", "_catalog")
+
+    def __init__(self, plan: ReadPlan, dialect: str, catalog: Catalog) -> None:
+        self.plan = plan
+        self._dialect, self._catalog = dialect, catalog
+        self.statement = compile_read(plan, dialect, catalog.schema)
+        self._count: Statement | None = None
+
+    @property
+    def count(self) -> Statement:
+        if self._count is None:
+            self._count = compile_count(self.plan, self._dialect, self._catalog.schema)
+        return self._count
+
+
+class Plans:
+    """The plans of one database's data API. Not thread-safe: for the event loop."""
+
+    def __init__(self, database: Database, limits: Limits) -> None:
+        self.database, self.limits = database, limits
+        self._catalog = database.catalog
+        self._known: dict[Any, Any] = {}
+
+    def remembered(self, key: Any, build: Callable[[], T]) -> T:
+        """What `build` makes, kept under `key` until the catalogue changes."""
+        if self._catalog is not self.database.catalog:
+            self._catalog = self.database.catalog
+            self._known.clear()
+        found: T | None = self._known.get(key)
+        if found is None:
+            found = build()
+            if len(self._known) >= KEPT:
+                self._known.clear()
+            self._known[key] = found
+        return found
+
+    def known(self, key: Any) -> Any:
+        """What is kept under `key`, or None."""
+        return self._known.get(key) if self._catalog is self.database.catalog else None
+
+    def read(self, name: TableName, query: Query, role: str) -> CompiledRead:
+        database, catalog = self.database, self.database.catalog
+        return self.remembered(
+            ("read", name, role, query), lambda: CompiledRead(plan_read(query, catalog, name, role, self.limits), database.dialect, catalog)
+        )
+
+    def insert(self, name: TableName, query: Query, role: str, columns: Sequence[str], resolution: Any, returning: bool) -> CompiledWrite:
+        catalog, listed = self.database.catalog, tuple(columns)
+        return self.remembered(
+            ("insert", name, role, query, listed, resolution, returning),
+            lambda: self._write(plan_insert(query, catalog, name, role, listed, resolution=resolution, returning=returning, limits=self.limits)),
+        )
+
+    def update(self, name: TableName, query: Query, role: str, columns: Sequence[str], returning: bool) -> CompiledWrite:
+        catalog, listed = self.database.catalog, tuple(columns)
+        return self.remembered(
+            ("update", name, role, query, listed, returning),
+            lambda: self._write(plan_update(query, catalog, name, role, listed, returning=returning, limits=self.limits)),
+        )
+
+    def delete(self, name: TableName, query: Query, role: str, returning: bool) -> CompiledWrite:
+        catalog = self.database.catalog
+        return self.remembered(
+            ("delete", name, role, query, returning),
+            lambda: self._write(plan_delete(query, catalog, name, role, returning=returning, limits=self.limits)),
+        )
+
+    def _write(self, plan: Any) -> CompiledWrite:
+        return CompiledWrite(plan, self.database.dialect, self.database.catalog.schema)

@@ -1,0 +1,385 @@
+"""Plan → SQL: one statement per read, one row of the answer per row of the result, already JSON text.
+
+Every table that a statement touches stands under its policy. Keys of JSON objects, names and paths are written into the
+text as literals (quoted), values never: they are parameters.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Sequence
+
+from sqlalchemy import ColumnElement, FromClause, Select, Text, case, cast, column, false, func, literal_column, select, table
+
+from baaskit.errors.rest import RangeNotSatisfiable, UnsupportedHere
+from baaskit.kernel.database.binding import Binds, Statement
+from baaskit.kernel.database.capture import literal, quote
+from baaskit.kernel.database.conditions import NOT_ON_SQLITE, PgType, infix, joined, negate, words_for
+from baaskit.kernel.database.encode import json_sql
+from baaskit.kernel.plan import AggregateOut, ColumnOut, EmbedOut, EmbedTest, Group, OrderBy, Place, ReadPlan, Where
+from baaskit.kernel.plan import Test as Tested
+from baaskit.kernel.policy import Access, to_sql
+from baaskit.kernel.query import Value
+from baaskit.kernel.schema import Schema, Table, TableName, Type
+
+Sql = ColumnElement[Any]
+_OBJECT_PAIRS = 400  # SQLite's json_object takes at most 1000 arguments
+
+
+def relation_of(name: TableName, columns: Sequence[str], dialect: str) -> FromClause:
+    """The physical table: `"auth"."users"` on PostgreSQL, `"auth.users"` on SQLite."""
+    listed = [column(c) for c in columns]
+    if dialect == "postgresql":
+        return table(name.name, *listed, schema=name.schema)
+    return table(name.name if name.schema == "public" else f"{name.schema}.{name.name}", *listed)
+
+
+class Builder:
+    """Builds one statement. Aliases are t0, t1, …: no name of a project's can meet them inside a statement."""
+
+    def __init__(self, dialect: str, schema: Schema) -> None:
+        self.dialect, self.schema = dialect, schema
+        self.binds = Binds()
+        self.words = words_for(dialect, self.binds)
+        self._aliases = 0
+
+    # ---- tables and policies ------------------------------------------------------------------------------------
+
+    def source(self, described: Table, prefix: str = "t") -> FromClause:
+        """A fresh alias of a table; on SQLite with the row's number, which has no other name that is safe."""
+        names = [c.name for c in described.columns]
+        if self.dialect == "sqlite" and not described.view:
+            names.append(rowid_of(described))
+        self._aliases += 1
+        return relation_of(described.name, names, self.dialect).alias(f"{prefix}{self._aliases - 1}")
+
+    def resolve(self, name: TableName) -> FromClause:
+        """Tables of a policy's sub-select."""
+        return relation_of(name, [c.name for c in self.schema.tables[name].columns], self.dialect)
+
+    def admits(self, access: Access, row: FromClause) -> list[Sql]:
+        """The row condition of an access: nothing for one that has none, false for one that is denied."""
+        if access.denied:
+            return [false()]
+        if access.using is None:
+            return []
+        return [self.policy(access.using, row)]
+
+    def policy(self, expr: Any, row: FromClause, old: FromClause | None = None) -> Sql:
+        return to_sql(expr, row, dialect=self.dialect, resolve=self.resolve, old=old)  # type: ignore[arg-type]
+
+    # ---- conditions and order -----------------------------------------------------------------------------------
+
+    def where(self, condition: Where, row: FromClause, children: tuple[ReadPlan, ...]) -> Sql:
+        if isinstance(condition, Group):
+            found = joined(condition.operator, [self.where(c, row, children) for c in condition.children])
+            return negate(found) if condition.negated else found
+        if isinstance(condition, EmbedTest):
+            exists = self.exists(children[condition.child], row)
+            return exists if condition.negated else negate(exists)
+        assert isinstance(condition, Tested)
+        found = self.words.test(condition, row.c[condition.place.column.name])
+        return negate(found) if condition.negated else found
+
+    def conditions(self, plan: ReadPlan, row: FromClause) -> list[Sql]:
+        """Policy, filters, and the embeds that must have rows."""
+        found = self.admits(plan.access, row)
+        found += [self.where(condition, row, plan.children) for condition in plan.where]
+        found += [self.exists(child, row) for child in plan.children if child.inner]
+        return found
+
+    def exists(self, child: ReadPlan, parent: FromClause) -> Sql:
+        row = self.source(child.table)
+        statement = self._joined(select(literal_column("1")), child, row, parent)
+        return statement.exists()
+
+    def order(self, terms: tuple[OrderBy, ...], plan: ReadPlan, row: FromClause) -> list[Sql]:
+        return [self._term(term, plan, row) for term in terms]
+
+    def _term(self, term: OrderBy, plan: ReadPlan, row: FromClause) -> Sql:
+        if term.child < 0:
+            value = self.words.order_value(term.place, row.c[term.place.column.name])
+            nullable = term.place.column.nullable or bool(term.place.steps)
+        else:
+            child = plan.children[term.child]
+            other = self.source(child.table)
+            inner = select(self.words.order_value(term.place, other.c[term.place.column.name]))
+            value, nullable = self._joined(inner, child, other, row).limit(literal_column("1")).scalar_subquery(), True
+        direction = value.desc() if term.descending else value.asc()
+        nulls = term.nulls or ("first" if term.descending else "last")  # PostgreSQL's rule, on both databases
+        natural = "first" if (self.dialect == "sqlite") != term.descending else "last"
+        if not nullable or nulls == natural:
+            return direction
+        return direction.nulls_first() if nulls == "first" else direction.nulls_last()
+
+    # ---- reads --------------------------------------------------------------------------------------------------
+
+    def rows(self, plan: ReadPlan, row: FromClause, source: FromClause | None = None, by: Sequence[Sql] = (), *, window: bool = True) -> Select[Any]:
+        """`plan` as one JSON text per row. `source` is what `row` is read from (a join that chooses rows), `by` its order if the plan has none."""
+        pairs = self.pairs(plan, row)
+        statement = select(_object(pairs)) if self.dialect == "sqlite" else select(*[shown.label(name) for name, shown in pairs])
+        statement = self._shaped(statement.select_from(row if source is None else source), plan, row, self.conditions(plan, row), window)
+        if by and not plan.order:
+            statement = statement.order_by(*by)
+        if self.dialect == "sqlite":
+            return statement
+        shell = statement.subquery(f"r{self._next()}")
+        return select(cast(func.row_to_json(literal_column(shell.name)), Text)).select_from(shell)
+
+    def _shaped(self, statement: Select[Any], plan: ReadPlan, row: FromClause, conditions: list[Sql], window: bool) -> Select[Any]:
+        if conditions:
+            statement = statement.where(*conditions)
+        if plan.aggregates:
+            groups = [self._grouped(out, row) for out in plan.outputs if isinstance(out, ColumnOut)]
+            statement = statement.group_by(*groups) if groups else statement
+        if plan.order:
+            statement = statement.order_by(*self.order(plan.order, plan, row))
+        return self._windowed(statement, plan) if window else statement
+
+    def _windowed(self, statement: Select[Any], plan: ReadPlan) -> Select[Any]:
+        if plan.limit >= 0 or plan.max_rows is not None:
+            statement = statement.limit(self._limit(plan))
+        elif plan.offset >= 0 and self.dialect == "sqlite":
+            statement = statement.limit(literal_column("-1"))
+        if plan.offset >= 0:
+            statement = statement.offset(self._number(plan.offset, _offset))
+        return statement
+
+    def _limit(self, plan: ReadPlan) -> Sql:
+        cap = plan.max_rows
+        if plan.limit < 0:
+            return literal_column(str(cap))
+
+        def capped(value: Value) -> int | str:
+            number = _limit_number(value)
+            return number if cap is None else min(number, cap)
+
+        return self._number(plan.limit, capped)
+
+    def _number(self, slot: int, convert: Callable[[Value], Any]) -> Sql:
+        if self.dialect == "sqlite":
+            return self.binds.slot(slot, convert)
+        return cast(cast(self.binds.slot(slot, lambda value: str(convert(value))), Text), PgType(Type("int8")))
+
+    def _grouped(self, out: ColumnOut, row: FromClause) -> Sql:
+        return self._cast(out, self.words.value(out.place, row.c[out.place.column.name]))
+
+    def pairs(self, plan: ReadPlan, row: FromClause) -> list[tuple[str, Sql]]:
+        """Names and values of one row's JSON."""
+        found: list[tuple[str, Sql]] = []
+        for out in plan.outputs:
+            if isinstance(out, ColumnOut):
+                found.append((out.name, self.shown(out, row)))
+            elif isinstance(out, AggregateOut):
+                found.append((out.name, self._aggregate(out, row)))
+            elif out.spread:
+                found += self._spread(plan.children[out.child], row)
+            else:
+                found.append((out.name, self._embedded(plan.children[out.child], row)))
+        return list({name: (name, shown) for name, shown in reversed(found)}.values())[::-1]
+
+    # ---- values of a row ----------------------------------------------------------------------------------------
+
+    def shown(self, out: ColumnOut, row: FromClause) -> Sql:
+        """A column as the answer shows it."""
+        place = out.place
+        reference = row.c[place.column.name]
+        if self.dialect == "postgresql":
+            return self._cast(out, self.words.value(place, reference))
+        if out.cast is not None:
+            found = self._cast(out, self.words.value(place, reference))
+            return func.json(found) if out.cast.family == "json" else found
+        if not place.steps:
+            return literal_column(json_sql(place.column, f"{row.name}.{quote(place.column.name)}"))  # type: ignore[attr-defined]
+        found = self.words.value(place, reference)
+        return found if place.steps[-1].as_text else func.json(found)
+
+    def _cast(self, out: ColumnOut | AggregateOut, value: Sql) -> Sql:
+        if out.cast is None:
+            return value
+        if self.dialect == "postgresql":
+            return cast(value, PgType(out.cast, modifiers=True))
+        assert out.place is not None
+        return sqlite_cast(value, out.place, out.cast)
+
+    def _aggregate(self, out: AggregateOut, row: FromClause) -> Sql:
+        if out.place is None:
+            value: Sql = func.count()
+        else:
+            inner = self._cast(out, self.words.value(out.place, row.c[out.place.column.name]))
+            value = getattr(func, out.function)(inner)
+        if out.result_cast is None:
+            return value
+        if self.dialect == "postgresql":
+            return cast(value, PgType(out.result_cast, modifiers=True))
+        if out.result_cast.family not in ("int", "float", "numeric", "text"):
+            raise UnsupportedHere(f"A cast to {out.result_cast.sql} is not available on SQLite.", hint=NOT_ON_SQLITE)
+        return _sqlite_as(value, {"int": "INTEGER", "text": "TEXT"}.get(out.result_cast.family, "REAL"))
+
+    def _embedded(self, child: ReadPlan, parent: FromClause) -> Sql:
+        """The child's rows as an object or null, or as an array."""
+        assert child.relation is not None
+        row = self.source(child.table)
+        inner = self._child_rows(child, row, parent)
+        if self.dialect == "sqlite":
+            if child.relation.to_one:
+                return func.json(inner.limit(literal_column("1")).scalar_subquery())
+            return self._array(inner)
+        shell = inner.subquery(f"r{self._next()}")
+        whole = literal_column(shell.name)
+        if child.relation.to_one:
+            return select(func.row_to_json(whole)).select_from(shell).limit(literal_column("1")).scalar_subquery()
+        return func.coalesce(select(func.json_agg(func.row_to_json(whole))).select_from(shell).scalar_subquery(), literal_column("'[]'::json"))
+
+    def _array(self, inner: Select[Any]) -> Sql:
+        shell = inner.subquery(f"r{self._next()}")
+        listed = func.group_concat(literal_column(f"{shell.name}.j"), literal_column("','"))
+        text = literal_column("'['").op("||")(func.coalesce(listed, literal_column("''"))).op("||")(literal_column("']'"))
+        return func.json(select(text).select_from(shell).scalar_subquery())
+
+    def _child_rows(self, child: ReadPlan, row: FromClause, parent: FromClause) -> Select[Any]:
+        pairs = self.pairs(child, row)
+        if self.dialect == "sqlite":
+            statement = select(_object(pairs).label("j"))
+        else:
+            statement = select(*[shown.label(name) for name, shown in pairs])
+        statement = self._joined(statement, child, row, parent)
+        return self._shaped(statement, child, row, [], window=True)
+
+    def _spread(self, child: ReadPlan, parent: FromClause) -> list[tuple[str, Sql]]:
+        """Each output of the child as a value of its own (to-one) or as an array of them (to-many)."""
+        found: list[tuple[str, Sql]] = []
+        assert child.relation is not None
+        for number, name in enumerate(out for out, _ in self.pairs(child, self.source(child.table))):
+            row = self.source(child.table)
+            shown = self.pairs(child, row)[number][1]
+            one = self._shaped(self._joined(select(shown.label("j")), child, row, parent), child, row, [], window=True)
+            if child.relation.to_one:
+                found.append((name, self._lifted(one.limit(literal_column("1")).scalar_subquery(), child, number)))
+            elif self.dialect == "sqlite":
+                found.append((name, self._array(one.with_only_columns(func.json_quote(shown).label("j")))))
+            else:
+                shell = one.subquery(f"r{self._next()}")
+                listed = select(func.json_agg(literal_column(f"{shell.name}.j"))).select_from(shell).scalar_subquery()
+                found.append((name, func.coalesce(listed, literal_column("'[]'::json"))))
+        return found
+
+    def _lifted(self, value: Sql, child: ReadPlan, number: int) -> Sql:
+        """SQLite forgets that a sub-select's text is JSON; say it again where it is."""
+        if self.dialect == "postgresql":
+            return value
+        out = child.outputs[number] if number < len(child.outputs) else None
+        if isinstance(out, ColumnOut) and out.cast is None:
+            kind = out.place.type
+            needs = kind.array or kind.family in ("json", "bool") or (kind.family == "numeric" and "," in kind.modifiers)
+            return func.json(value) if needs else value
+        return func.json(value) if isinstance(out, EmbedOut) else value
+
+    def _joined(self, statement: Select[Any], child: ReadPlan, row: FromClause, parent: FromClause) -> Select[Any]:
+        """`statement` over the child's rows that belong to the parent's row and that the policies of child and junction admit."""
+        relation = child.relation
+        assert relation is not None
+        statement = statement.select_from(row)
+        tables = [row]
+        if relation.junction is not None:
+            assert child.junction is not None
+            between = self.source(child.junction[0])
+            tables.append(between)
+            statement = statement.select_from(between).where(
+                *_pairs_equal(relation.pairs, parent, between), *_pairs_equal(relation.far_pairs, between, row), *self.admits(child.junction[1], between)
+            )
+        else:
+            statement = statement.where(*_pairs_equal(relation.pairs, parent, row))
+        return statement.where(*self.conditions(child, row)).correlate_except(*tables)
+
+    def _next(self) -> int:
+        self._aliases += 1
+        return self._aliases - 1
+
+
+def rowid_of(described: Table) -> str:
+    """The name by which SQLite knows the row's number, whatever the columns are called."""
+    taken = {c.name.lower() for c in described.columns}
+    return next(name for name in ("rowid", "_rowid_", "oid") if name not in taken)
+
+
+def _pairs_equal(pairs: tuple[tuple[str, str], ...], left: FromClause, right: FromClause) -> list[Sql]:
+    return [infix(left.c[a], "=", right.c[b]) for a, b in pairs]
+
+
+def _object(pairs: Sequence[tuple[str, Sql]]) -> Sql:
+    """`json_object('name', value, …)`; very wide rows are joined as text, since json_patch would drop nulls."""
+    parts = []
+    for start in range(0, max(len(pairs), 1), _OBJECT_PAIRS):
+        arguments: list[Sql] = []
+        for name, shown in pairs[start : start + _OBJECT_PAIRS]:
+            arguments += [literal_column(literal(name)), shown]
+        parts.append(func.json_object(*arguments))
+    found = parts[0]
+    for part in parts[1:]:
+        found = func.substr(found, literal_column("1"), func.length(found).op("-")(literal_column("1"))).op("||")(literal_column("','")).op("||")(func.substr(part, literal_column("2")))
+    return found
+
+
+def sqlite_cast(value: Sql, place: Place, target: Type) -> Sql:
+    """A value as another type, where SQLite can give PostgreSQL's answer. Raises UnsupportedHere for the rest."""
+    source = place.type
+    if target.array or source.array or not target.array and target.family not in ("text", "int", "float", "numeric", "json", "date", "bool"):
+        raise UnsupportedHere(f"A cast to {target.sql} is not available on SQLite.", hint=NOT_ON_SQLITE)
+    numbers = ("int", "float", "numeric")
+    if target.family == "text":
+        if source.family == "bool":
+            return case((infix(value, "=", literal_column("1")), literal_column("'true'")), (infix(value, "=", literal_column("0")), literal_column("'false'")))
+        if source.family in ("timestamptz", "timestamp"):
+            return func.replace(func.replace(value, literal_column("'T'"), literal_column("' '")), literal_column("'+00:00'"), literal_column("'+00'"))
+        return _sqlite_as(value, "TEXT")
+    if target.family == "int" and source.family in numbers:
+        return _sqlite_as(func.round(value), "INTEGER")
+    if target.family in numbers and source.family in numbers:
+        return _sqlite_as(value, "REAL")
+    if target.family in numbers and source.family == "text":
+        return func.baas_cast(value, literal_column(literal(target.name)))
+    if target.family == "date" and source.family in ("timestamptz", "timestamp", "date"):
+        return func.substr(value, literal_column("1"), literal_column("10"))
+    if target.family == "json" and source.family == "json":
+        return value
+    if target.family == "bool" and source.family == "int":
+        return case((infix(value, "<>", literal_column("0")), literal_column("json('true')")), (value.is_not(None), literal_column("json('false')")))
+    if target.family == source.family:
+        return value
+    raise UnsupportedHere(f"A cast from {source.sql} to {target.sql} is not available on SQLite.", hint=NOT_ON_SQLITE)
+
+
+def _sqlite_as(value: Sql, spelled: str) -> Sql:
+    return func.cast(value.op("AS")(literal_column(spelled)))
+
+
+def _limit_number(value: Value) -> int:
+    number = int(value)  # type: ignore[arg-type]
+    if number < 0:
+        raise RangeNotSatisfiable(details="Limit should be greater than or equal to zero.")
+    return number
+
+
+def _offset(value: Value) -> int:
+    number = int(value)  # type: ignore[arg-type]
+    if number < 0:
+        raise RangeNotSatisfiable(details="Offset should be greater than or equal to zero.")
+    return number
+
+
+def compile_read(plan: ReadPlan, dialect: str, schema: Schema) -> Statement:
+    """One row of JSON text per row of the answer, in order."""
+    builder = Builder(dialect, schema)
+    return builder.binds.compile(builder.rows(plan, builder.source(plan.table)), dialect)
+
+
+def compile_count(plan: ReadPlan, dialect: str, schema: Schema) -> Statement:
+    """One row with the number of rows that the filters leave, whatever the limit."""
+    builder = Builder(dialect, schema)
+    row = builder.source(plan.table)
+    if plan.aggregates:
+        inner = builder.rows(plan, row, window=False).subquery("counted")
+        return builder.binds.compile(select(func.count()).select_from(inner), dialect)
+    statement = select(func.count()).select_from(row)
+    conditions = builder.conditions(plan, row)
+    return builder.binds.compile(statement.where(*conditions) if conditions else statement, dialect)

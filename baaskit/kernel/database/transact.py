@@ -1,0 +1,284 @@
+"""The transaction of a write, as a script: write, check the rows as stored, show them; raise, and nothing was written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Callable, Generator, Mapping, Sequence
+
+import orjson
+
+from baaskit.errors.rest import SqlState, violates_policy
+from baaskit.kernel.claims import Claims
+from baaskit.kernel.database.binding import NO_EXTRA, Extra, Statement
+from baaskit.kernel.database.compiled import Sql
+from baaskit.kernel.database.values import coerce_json
+from baaskit.kernel.database.violations import Violation
+from baaskit.kernel.database.writes import WriteBuilder
+from baaskit.kernel.plan import WritePlan
+from baaskit.kernel.policy import TRUE, Expr, all_of
+from baaskit.kernel.query import Value
+from baaskit.kernel.schema import Schema, Table
+
+Steps = Generator[Sql, list[Any], "Written"]
+Record = Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Written:
+    """`affected` rows were inserted, updated or deleted, `inserted` of them are new; `rows` are JSON texts when asked for."""
+
+    affected: int = 0
+    inserted: int = 0
+    rows: list[str] | None = None
+
+
+@dataclass
+class CompiledWrite:
+    """A write plan with its statements, compiled when first needed and kept."""
+
+    plan: WritePlan
+    dialect: str
+    schema: Schema
+    _known: dict[Any, Statement] = field(default_factory=dict)
+
+    def statement(self, key: Any, build: Callable[[WriteBuilder], Statement]) -> Statement:
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = build(WriteBuilder(self.dialect, self.schema, self.plan.table))
+        return found
+
+    def script(self, records: Sequence[Record], values: Sequence[Value], claims: Claims, raw: str | None = None) -> Steps:
+        """The steps of one request. `records` as the client sent them (none for a delete, one for an update).
+
+        `raw` is the same as JSON text when it is known, so that PostgreSQL reads the client's own digits.
+        Raises SqlState before anything is written when a value does not fit its column.
+        """
+        run = _Run(self, values, claims)
+        if self.plan.command == "insert":
+            return run.insert(records, raw)
+        if self.plan.command == "update":
+            return run.update(records[0], raw)
+        return run.delete()
+
+
+@dataclass
+class _Run:
+    """One request's run of a compiled write."""
+
+    write: CompiledWrite
+    values: Sequence[Value]
+    claims: Claims
+
+    @property
+    def plan(self) -> WritePlan:
+        return self.write.plan
+
+    @property
+    def table(self) -> Table:
+        return self.write.plan.table
+
+    @property
+    def sqlite(self) -> bool:
+        return self.write.dialect == "sqlite"
+
+    def step(self, statement: Statement, extra: Extra = NO_EXTRA) -> Sql:
+        return Sql(statement.text, statement.bind(self.values, self.claims, extra))
+
+    def stored(self, record: Record) -> dict[str, Any]:
+        """A record in SQLite's storage form."""
+        by_name = self.table.by_name
+        return {name: coerce_json(by_name[name].type, value) for name, value in record.items()}
+
+    # ---- insert -----------------------------------------------------------------------------------------------------
+
+    def insert(self, records: Sequence[Record], raw: str | None) -> Steps:
+        """Records that set the same columns share a statement; on PostgreSQL they share one round trip."""
+        groups: dict[tuple[str, ...], list[int]] = {}
+        for number, record in enumerate(records):
+            groups.setdefault(tuple(record), []).append(number)
+        prepared: list[tuple[tuple[str, ...], list[int], list[Extra]]] = []
+        for columns, numbers in groups.items():
+            if self.sqlite:
+                prepared.append((columns, numbers, [self.stored(records[n]) for n in numbers]))
+            else:
+                whole = raw if raw is not None and len(groups) == 1 else orjson.dumps([records[n] for n in numbers]).decode()
+                prepared.append((columns, numbers, [{"rows": whole}]))
+        return self._insert(records, prepared)
+
+    def _insert(self, records: Sequence[Record], prepared: list[tuple[tuple[str, ...], list[int], list[Extra]]]) -> Steps:
+        new: list[tuple[int, str]] = []
+        changed: list[tuple[int, str]] = []
+        for columns, numbers, extras in prepared:
+            for position, extra in enumerate(extras):
+                first = numbers[position] if self.sqlite else 0
+                met = yield from self._met(columns, extra)
+                try:
+                    returned = yield self.step(self._insert_statement(columns, numbers), extra)
+                except Violation as problem:
+                    record = records[first] if self.sqlite or len(records) == 1 else None
+                    raise (yield from self._explained(problem, record)) from None
+                for offset, (identity,) in enumerate(returned):
+                    number = first if self.sqlite or len(returned) != len(numbers) else numbers[offset]
+                    known = met.get(_key(identity, self._key_count))
+                    (new if known is None else changed).append((number, identity if known is None else known))
+        yield from self._check(self._insert_condition(), [entry for _, entry in new])
+        if changed:
+            yield from self._check(self._merge_condition(), [entry for _, entry in changed])
+        ids = [entry for _, entry in sorted([*new, *changed], key=lambda pair: pair[0])]
+        rows = yield from self._shown(ids)
+        return Written(len(ids), len(new), rows)
+
+    @property
+    def _key_count(self) -> int:
+        return 1 if self.sqlite else max(len(self.table.primary_key), 1)
+
+    def _insert_statement(self, columns: tuple[str, ...], numbers: list[int]) -> Statement:
+        if not columns and not self.sqlite and len(numbers) > 1:
+            raise SqlState("42601", "Several rows without any column cannot be inserted at once.")
+        return self.write.statement(("insert", columns), lambda b: b.insert(columns, self.plan))
+
+    def _insert_condition(self) -> Expr | None:
+        access = self.plan.insert
+        if access is None or access.check is None:
+            return None
+        return all_of((access.check, access.returning)) if self.plan.returning is not None and access.returning is not None else access.check
+
+    def _merge_condition(self) -> Expr | None:
+        """An updated row must satisfy both halves of the upsert, as PostgreSQL demands."""
+        update, insert = self.plan.update, self.plan.insert
+        assert update is not None and insert is not None
+        found = [check for check in (update.check, insert.check) if check is not None]
+        return all_of(tuple(found)) if found else None
+
+    def _met(self, columns: tuple[str, ...], extra: Extra) -> Generator[Sql, list[Any], dict[str, str]]:
+        """Rows that a merging upsert will update, by identity. Raises 42501 when one of them is not the caller's to update."""
+        conflict = self.plan.conflict
+        if self.plan.resolution != "merge-duplicates" or conflict is None or not set(conflict) <= set(columns):
+            return {}
+        condition = self._merge_condition()
+        old = sorted(condition.old_columns) if condition is not None else []
+        found = yield self.step(self.write.statement("conflicting", lambda b: b.conflicting(self.plan, old)), extra)
+        if any(not allowed for _, allowed in found):
+            raise violates_policy(self.table.name.name, using=True)
+        return {_key(entry, self._key_count): entry for entry, _ in found}
+
+    # ---- update and delete --------------------------------------------------------------------------------------------
+
+    def update(self, record: Record, raw: str | None) -> Steps:
+        extra: Extra = self.stored(record) if self.sqlite else {"rows": "[" + (raw if raw is not None else orjson.dumps(dict(record)).decode()) + "]"}
+        return self._update(record, extra)
+
+    def _update(self, record: Record, extra: Extra) -> Steps:
+        access = self.plan.update
+        assert access is not None
+        condition, before = access.check, None
+        old = sorted(condition.old_columns) if condition is not None else []
+        if not self.plan.columns:
+            ids = yield from self._captured([])
+        else:
+            if old:
+                before = yield from self._captured(old)
+                extra = {**extra, "ids": _listed(before)}
+            statement = self.write.statement(("update", bool(old)), lambda b: b.update(self.plan, bool(old)))
+            try:
+                returned = yield self.step(statement, extra)
+            except Violation as problem:
+                raise (yield from self._explained(problem, record)) from None
+            ids = [identity for (identity,) in returned]
+            yield from self._check(condition, before if before is not None else ids)
+        rows = yield from self._shown(ids)
+        return Written(len(ids), 0, rows)
+
+    def delete(self) -> Steps:
+        rows: list[str] | None = None
+        extra: Extra = NO_EXTRA
+        by_identity = self.plan.returning is not None
+        if by_identity:
+            ids = yield from self._captured([])
+            rows = yield from self._shown(ids)
+            extra = {"ids": _listed(ids)}
+        statement = self.write.statement(("delete", by_identity), lambda b: b.delete(self.plan, by_identity))
+        try:
+            returned = yield self.step(statement, extra)
+        except Violation as problem:
+            raise (yield from self._explained(problem, None)) from None
+        return Written(len(returned), 0, rows)
+
+    def _captured(self, old: list[str]) -> Generator[Sql, list[Any], list[str]]:
+        found = yield self.step(self.write.statement(("capture", *old), lambda b: b.capture(self.plan, old)))
+        return [entry for (entry,) in found]
+
+    # ---- after the write ------------------------------------------------------------------------------------------------
+
+    def _check(self, condition: Expr | None, entries: list[str]) -> Generator[Sql, list[Any], None]:
+        """Every written row, as it is stored now, must satisfy the policy."""
+        if condition is None or condition == TRUE or not entries:
+            return
+        statement = self.write.statement(("check", condition), lambda b: b.check(condition))
+        [(admitted,)] = yield self.step(statement, {"ids": _listed(entries)})
+        if admitted != len(entries):
+            raise violates_policy(self.table.name.name)
+
+    def _shown(self, entries: list[str]) -> Generator[Sql, list[Any], list[str] | None]:
+        plan = self.plan.returning
+        if plan is None:
+            return None
+        if not entries:
+            return []
+        found = yield self.step(self.write.statement("shown", lambda b: b.representation(plan)), {"ids": _listed(entries)})
+        return [row for (row,) in found]
+
+    def _explained(self, problem: Violation, record: Record | None) -> Generator[Sql, list[Any], SqlState]:
+        """The violation as this caller may know it: key values only to one who may read every row of the table (A3)."""
+        if problem.code == "23503" and self.sqlite:
+            problem = yield from self._broken_key(problem, record)
+        if problem.code == "23505" and problem.key is None and record is not None and problem.columns:
+            if all(record.get(name) is not None for name in problem.columns):
+                shown = ", ".join(str(coerce_json(self.table.by_name[name].type, record[name])) for name in problem.columns)
+                problem.key = f"Key ({', '.join(problem.columns)})=({shown}) already exists."
+        if problem.key is not None and self._open(problem.columns):
+            problem.details = problem.key
+        return problem
+
+    def _open(self, columns: Sequence[str]) -> bool:
+        access = self.plan.select
+        visible = access.columns is None or set(columns) <= access.columns
+        return not access.denied and visible and (access.using is None or access.using == TRUE)
+
+    def _broken_key(self, problem: Violation, record: Record | None) -> Generator[Sql, list[Any], Violation]:
+        """SQLite does not say which foreign key failed: look for the one whose target is not there."""
+        name = self.table.name
+        if self.plan.command == "delete":
+            for other in self.write.schema.tables.values():
+                for key in other.foreign_keys:
+                    if key.target == name and key.on_delete in ("no action", "restrict"):
+                        words = f'update or delete on table "{name.name}" violates foreign key constraint "{key.name}" on table "{other.name.name}"'
+                        return Violation("23503", words, table=name)
+            return problem
+        for key in self.table.foreign_keys:
+            values = [(record or {}).get(column) for column in key.columns]
+            if any(value is None for value in values):
+                continue
+            stored = [coerce_json(self.table.by_name[c].type, v) for c, v in zip(key.columns, values)]
+            target = key.target.name if key.target.schema == "public" else str(key.target)
+            tests = " AND ".join(f"{_quoted(column)} = ?" for column in key.target_columns)
+            found = yield Sql(f"SELECT 1 FROM {_quoted(target)} WHERE {tests} LIMIT 1", stored)
+            if not found:
+                shown = ", ".join(str(value) for value in stored)
+                words = f'insert or update on table "{name.name}" violates foreign key constraint "{key.name}"'
+                detail = f'Key ({", ".join(key.columns)})=({shown}) is not present in table "{key.target.name}".'
+                return Violation("23503", words, table=name, columns=key.columns, key=detail)
+        return problem
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _listed(entries: Sequence[str]) -> str:
+    return "[" + ",".join(entries) + "]"
+
+
+def _key(entry: str, count: int) -> str:
+    """The identity part of an entry, as a text to compare by."""
+    return str(orjson.loads(entry)[:count])

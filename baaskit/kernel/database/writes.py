@@ -1,0 +1,186 @@
+"""WritePlan → the statements of its transaction: write, check the rows as stored, show them.
+
+Written rows are known by their identity (SQLite: rowid; PostgreSQL: primary key, else ctid), which travels between the
+steps of a transaction as one JSON text under the name `ids`: `[[id…], …]`, or with the row before, `[[id…, old…], …]`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Sequence
+
+from sqlalchemy import ColumnElement, FromClause, Text, case, cast, column, delete, func, literal_column, select, true, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from baaskit.kernel.database.binding import Statement
+from baaskit.kernel.database.conditions import PgType, infix
+from baaskit.kernel.database.statements import Builder, relation_of, rowid_of
+from baaskit.kernel.plan import ReadPlan, WritePlan
+from baaskit.kernel.policy import Expr
+from baaskit.kernel.schema import Schema, Table, Type
+
+Sql = ColumnElement[Any]
+
+
+class WriteBuilder(Builder):
+    """Builds the statements of one write."""
+
+    def __init__(self, dialect: str, schema: Schema, table: Table) -> None:
+        super().__init__(dialect, schema)
+        self.table = table
+
+    @property
+    def keys(self) -> tuple[tuple[str, Type], ...]:
+        """Columns of the row's identity."""
+        if self.dialect == "sqlite":
+            return ((rowid_of(self.table), Type("int8")),)
+        return tuple((name, self.table.by_name[name].type) for name in self.table.primary_key) or (("ctid", Type("tid")),)
+
+    def target(self) -> FromClause:
+        """The table under an alias, with its identity's columns."""
+        names = list(dict.fromkeys([*(c.name for c in self.table.columns), *(name for name, _ in self.keys)]))
+        return relation_of(self.table.name, names, self.dialect).alias("target")
+
+    def identity(self, row: FromClause, old: Sequence[str] = ()) -> Sql:
+        """One JSON array of the row's identity and, behind it, of columns as they are now."""
+        if self.dialect == "sqlite":
+            return func.json_array(*[row.c[name] for name, _ in self.keys], *[self._kept(row, name) for name in old])
+        values = [cast(row.c[name], Text) for name in [*(name for name, _ in self.keys), *old]]
+        return cast(func.json_build_array(*values), Text)
+
+    def _kept(self, row: FromClause, name: str) -> Sql:
+        return func.hex(row.c[name]) if self.table.by_name[name].type.family == "bytea" else row.c[name]
+
+    def _given(self, each: Any, number: int, kind: Type) -> Sql:
+        """Value `number` of one entry of `ids`."""
+        if self.dialect == "sqlite":
+            found = each.c.value.op("->>")(literal_column(str(number)))
+            return func.unhex(found) if kind.family == "bytea" else found
+        return cast(each.c.value.op("->>")(literal_column(str(number))), PgType(Type(kind.name, kind.array, "", kind.labels)))
+
+    def entries(self) -> Any:
+        """`ids` as rows: `value`, and `place` in the order written."""
+        bound = self.binds.extra("ids")
+        if self.dialect == "sqlite":
+            return func.json_each(bound).table_valued("value", "key", name="entry")
+        listed = func.jsonb_array_elements(cast(cast(bound, Text), PgType(Type("jsonb"))))
+        return listed.table_valued("value", with_ordinality="key", name="entry").render_derived()
+
+    def same_row(self, row: FromClause, each: Any) -> list[Sql]:
+        return [infix(row.c[name], "=", self._given(each, n, kind)) for n, (name, kind) in enumerate(self.keys)]
+
+    def old_row(self, each: Any, old: Sequence[str]) -> FromClause:
+        """The rows before, with the identity under `id0`, `id1`, …."""
+        shift = len(self.keys)
+        outputs = [self._given(each, n, kind).label(f"id{n}") for n, (_, kind) in enumerate(self.keys)]
+        outputs += [self._given(each, shift + n, self.table.by_name[name].type).label(name) for n, name in enumerate(old)]
+        return select(*outputs).select_from(each).subquery("old_row")
+
+    # ---- statements -----------------------------------------------------------------------------------------------
+
+    def check(self, condition: Expr) -> Statement:
+        """One row with the number of the written rows, as stored, that satisfy `condition`."""
+        row, each = self.target(), self.entries()
+        old = sorted(condition.old_columns)
+        if not old:
+            statement = select(func.count()).select_from(each.join(row, _all(self.same_row(row, each))))
+            return self.binds.compile(statement.where(infix(self.policy(condition, row), "IS", literal_column("TRUE"))), self.dialect)
+        before = self.old_row(each, old)
+        same = [infix(row.c[name], "=", before.c[f"id{n}"]) for n, (name, _) in enumerate(self.keys)]
+        admitted = infix(self.policy(condition, row, before), "IS", literal_column("TRUE"))
+        return self.binds.compile(select(func.count()).select_from(before.join(row, _all(same))).where(admitted), self.dialect)
+
+    def representation(self, plan: ReadPlan) -> Statement:
+        """The written rows as JSON, in the order written unless the query has one."""
+        row, each = self.target(), self.entries()
+        source = each.join(row, _all(self.same_row(row, each)))
+        return self.binds.compile(self.rows(plan, row, source, [each.c.key], window=False), self.dialect)
+
+    def insert(self, columns: Sequence[str], plan: WritePlan) -> Statement:
+        """Insert one row (SQLite) or a JSON array of rows (PostgreSQL); rows: identity, as JSON text."""
+        target = relation_of(self.table.name, [*(c.name for c in self.table.columns), *(n for n, _ in self.keys if n not in self.table.by_name)], self.dialect)
+        statement: Any
+        if self.dialect == "sqlite":
+            statement = sqlite.insert(target)
+            values = {name: self.binds.extra(name) for name in columns}
+            statement = statement.values(values) if values else statement.values()
+        else:
+            statement = postgresql.insert(target)
+            given = self.records(columns)
+            statement = statement.from_select(list(columns), select(*[given.c[name] for name in columns]).select_from(given)) if columns else statement
+        if plan.resolution == "ignore-duplicates":
+            statement = statement.on_conflict_do_nothing(index_elements=list(plan.conflict or ()))
+        elif plan.resolution == "merge-duplicates":
+            statement = statement.on_conflict_do_update(
+                index_elements=list(plan.conflict or ()), set_={name: statement.excluded[name] for name in columns or plan.conflict or ()}
+            )
+        return self.binds.compile(statement.returning(self.identity(target)), self.dialect)
+
+    def records(self, columns: Sequence[str]) -> Any:
+        """The payload (a JSON array under `rows`) as rows with the columns' types. PostgreSQL."""
+        bound = cast(cast(self.binds.extra("rows"), Text), PgType(Type("json")))
+        typed = [column(name, PgType(self.table.by_name[name].type)) for name in columns]
+        return func.json_to_recordset(bound).table_valued(*typed, name="given").render_derived(with_types=True)
+
+    def assigned(self, plan: WritePlan) -> tuple[FromClause, dict[str, Sql]]:
+        """The update's target and its assignments."""
+        row = self.target()
+        if self.dialect == "sqlite":
+            return row, {name: self.binds.extra(name) for name in plan.columns}
+        given = self.records(plan.columns)
+        return row, {name: given.c[name] for name in plan.columns}
+
+    def update(self, plan: WritePlan, by_identity: bool) -> Statement:
+        """Set the payload's columns on the chosen rows, or on the rows of `ids`; rows: identity, as JSON text."""
+        row, values = self.assigned(plan)
+        assert plan.update is not None
+        statement = update(row).values(values).where(*self.chosen(plan, plan.update.using, row, by_identity))
+        return self.binds.compile(statement.returning(self.identity(row)), self.dialect)
+
+    def delete(self, plan: WritePlan, by_identity: bool) -> Statement:
+        row = self.target()
+        assert plan.delete is not None
+        conditions = self.chosen(plan, plan.delete.using, row, by_identity)
+        return self.binds.compile(delete(row).where(*conditions).returning(literal_column("1")), self.dialect)
+
+    def chosen(self, plan: WritePlan, using: Expr | None, row: FromClause, by_identity: bool) -> list[Sql]:
+        """What a write may touch: its filters, its policy, and when they are known the captured rows."""
+        access = plan.update if plan.command == "update" else plan.delete
+        assert access is not None
+        found = self.admits(access, row)
+        found += [self.where(condition, row, plan.children) for condition in plan.where]
+        found += [self.exists(child, row) for child in plan.children if child.inner]
+        if by_identity:
+            each = self.entries()
+            member = select(literal_column("1")).select_from(each).where(*self.same_row(row, each)).correlate_except(each).exists()
+            found.append(member)
+        return found
+
+    def capture(self, plan: WritePlan, old: Sequence[str]) -> Statement:
+        """Identity and old values of the rows that an update or delete will touch, locked where that is a notion."""
+        row = self.target()
+        using = (plan.update or plan.delete)
+        assert using is not None
+        statement = select(self.identity(row, old)).select_from(row).where(*self.chosen(plan, using.using, row, False))
+        if self.dialect == "postgresql":
+            statement = statement.with_for_update(of=row)
+        return self.binds.compile(statement, self.dialect)
+
+    def conflicting(self, plan: WritePlan, old: Sequence[str]) -> Statement:
+        """Rows that an upsert will meet: identity with old values, and whether the caller may update them."""
+        row = self.target()
+        assert plan.update is not None and plan.conflict is not None
+        allowed = _all(self.admits(plan.update, row) or [true()])
+        flag = case((allowed, literal_column("1")), else_=literal_column("0"))
+        statement = select(self.identity(row, old), flag)
+        if self.dialect == "sqlite":
+            return self.binds.compile(statement.select_from(row).where(*[infix(row.c[n], "=", self.binds.extra(n)) for n in plan.conflict]), "sqlite")
+        given = self.records(plan.conflict)
+        joined = row.join(given, _all([infix(row.c[n], "=", given.c[n]) for n in plan.conflict]))
+        return self.binds.compile(statement.select_from(joined).with_for_update(of=row), "postgresql")
+
+
+def _all(conditions: Sequence[Sql]) -> Sql:
+    found = conditions[0]
+    for condition in conditions[1:]:
+        found = found & condition
+    return found

@@ -1,0 +1,129 @@
+"""Query + payload columns + catalogue + role → WritePlan: the policies of both sides of every write attached. Pure."""
+
+from __future__ import annotations
+
+from typing import Literal, Sequence
+
+from baaskit.errors.rest import NotEmbedded, PermissionDenied, SqlState, UnknownColumn, UnknownPayloadColumn, violates_policy
+from baaskit.kernel.plan.read import Planner, find_table
+from baaskit.kernel.plan.types import Catalog, Limits, ReadPlan, Where, WritePlan
+from baaskit.kernel.policy import Access
+from baaskit.kernel.query import Level, Query
+from baaskit.kernel.schema import Table, TableName
+
+Resolution = Literal["merge-duplicates", "ignore-duplicates", ""]
+
+
+def plan_insert(
+    query: Query,
+    catalog: Catalog,
+    name: TableName,
+    role: str,
+    columns: Sequence[str],
+    *,
+    resolution: Resolution = "",
+    returning: bool = False,
+    limits: Limits = Limits(),
+) -> WritePlan:
+    """The plan of inserting rows that set `columns`; with `resolution` an upsert on `on_conflict` or the primary key."""
+    planner = Planner(catalog, role, limits)
+    table = _writable(find_table(catalog, name), "insert into")
+    insert = catalog.policies.access(name, "insert", role)
+    if insert.denied:
+        raise violates_policy(name.name)
+    _check_columns(planner, table, columns, insert, "insert")
+    conflict = _conflict(planner, table, query, resolution)
+    update = None
+    if conflict is not None and resolution == "merge-duplicates":
+        update = catalog.policies.access(name, "update", role)
+        _check_columns(planner, table, [c for c in columns if c not in conflict], update, "update")
+    return WritePlan(
+        table, "insert", tuple(columns), planner.select_access(name), insert=insert, update=update, conflict=conflict,
+        resolution=resolution if conflict is not None else "", returning=_returning(planner, table, query, returning),
+    )  # fmt: skip
+
+
+def plan_update(
+    query: Query, catalog: Catalog, name: TableName, role: str, columns: Sequence[str], *, returning: bool = False, limits: Limits = Limits()
+) -> WritePlan:
+    """The plan of setting `columns` on the rows that the filters choose. Without a filter: 21000."""
+    planner = Planner(catalog, role, limits)
+    table = _writable(find_table(catalog, name), "update")
+    access = catalog.policies.access(name, "update", role)
+    _check_columns(planner, table, columns, access, "update")
+    where, children, shown = _chosen(planner, table, query, returning, "UPDATE")
+    return WritePlan(table, "update", tuple(columns), planner.select_access(name), update=access, where=where, children=children, returning=shown)
+
+
+def plan_delete(query: Query, catalog: Catalog, name: TableName, role: str, *, returning: bool = False, limits: Limits = Limits()) -> WritePlan:
+    """The plan of deleting the rows that the filters choose. Without a filter: 21000."""
+    planner = Planner(catalog, role, limits)
+    table = _writable(find_table(catalog, name), "delete from")
+    access = catalog.policies.access(name, "delete", role)
+    where, children, shown = _chosen(planner, table, query, returning, "DELETE")
+    return WritePlan(table, "delete", (), planner.select_access(name), delete=access, where=where, children=children, returning=shown)
+
+
+def _writable(table: Table, verb: str) -> Table:
+    if table.view:
+        raise SqlState("55000", f'cannot {verb} view "{table.name.name}"', hint="Write to the tables that the view reads.")
+    return table
+
+
+def _check_columns(planner: Planner, table: Table, columns: Sequence[str], access: Access, command: str) -> None:
+    allowed = None if access.denied else access.columns
+    for name in columns:
+        column = table.by_name.get(name)
+        writable = allowed is None or name in allowed
+        if column is None or not (writable or planner.readable(table, (name,))):
+            raise UnknownPayloadColumn(table.name.name, name, [c.name for c in planner.visible(table)])
+        if not writable:
+            raise PermissionDenied(f'permission denied for column "{name}" of table "{table.name.name}"')
+        if column.generated or (column.identity == "always"):
+            verb = f'cannot insert a non-DEFAULT value into column "{name}"' if command == "insert" else f'column "{name}" can only be updated to DEFAULT'
+            raise SqlState("428C9", verb)
+
+
+def _conflict(planner: Planner, table: Table, query: Query, resolution: Resolution) -> tuple[str, ...] | None:
+    """The columns of the unique set that an upsert resolves on; None when nothing is resolved."""
+    if not resolution:
+        return None
+    wanted = query.on_conflict if query.on_conflict is not None else table.primary_key
+    if not wanted:
+        return None  # no key, so nothing can conflict: a plain insert, as PostgREST has it
+    for name in wanted:
+        planner.column(table, name)
+    if not any(set(unique) == set(wanted) for unique in table.uniques):
+        raise SqlState("42P10", "there is no unique or exclusion constraint matching the ON CONFLICT specification")
+    return tuple(wanted)
+
+
+def _chosen(planner: Planner, table: Table, query: Query, returning: bool, command: str) -> tuple[tuple[Where, ...], tuple[ReadPlan, ...], ReadPlan | None]:
+    """Conditions of the root, the embeds they may name, and the plan that shows the rows."""
+    levels = {level.path: level for level in query.levels}
+    plan = planner.level(table, query.select, (), levels)
+    if levels:
+        raise NotEmbedded(next(iter(levels))[0])
+    if not plan.where:
+        raise SqlState("21000", f"{command} requires a WHERE clause", hint="Add a filter, for instance id=not.is.null to mean every row.")
+    return plan.where, plan.children, _shown(plan) if returning else None
+
+
+def _returning(planner: Planner, table: Table, query: Query, returning: bool) -> ReadPlan | None:
+    """What an insert shows. Filters have no meaning on an insert; those on embeds keep theirs."""
+    if not returning:
+        return None
+    levels = {level.path: level for level in query.levels}
+    root = levels.pop((), None)
+    if root is not None and root.conditions:
+        for condition in root.conditions:
+            planner.where(table, condition, [])  # refuses what it would refuse in a read
+    plan = planner.level(table, query.select, (), {**levels, (): Level(())})
+    return _shown(plan)
+
+
+def _shown(plan: ReadPlan) -> ReadPlan:
+    """The written rows, all of them: filters and limits have chosen what to write, not what to show of it."""
+    if plan.aggregates:
+        raise UnknownColumn(plan.table.name.name, "aggregate", [])
+    return ReadPlan(plan.table, plan.access, plan.outputs, (), plan.order, children=plan.children)
