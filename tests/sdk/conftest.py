@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-
 from baaskit_client import AsyncClient, MemoryStore, Response
 from baaskit_client.testing import Asked, FakeTransport, answer
 

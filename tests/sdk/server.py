@@ -33,6 +33,8 @@ class Shop:
     async def pets_route(self, request: Request) -> Response:
         if request.headers["authorization"] == "Bearer old":
             return JSONResponse({"code": "PGRST303", "message": "JWT expired"}, 401)
+        if request.method == "PATCH":
+            return JSONResponse([{**self.pets[0], **await request.json()}])
         if request.method == "GET":
             return JSONResponse(self.pets, headers={"content-range": f"0-{len(self.pets) - 1}/{len(self.pets)}"})
         pet = {"id": len(self.pets) + 1, **await request.json()}
@@ -41,6 +43,16 @@ class Shop:
         for socket, (topic, number) in list(self.sockets.items()):
             await socket.send_json([None, None, topic, "live_delta", {"id": number, **self.log[-1]}])
         return JSONResponse([pet], 201)
+
+    async def batch_route(self, request: Request) -> Response:
+        operations = (await request.json())["operations"]
+        return JSONResponse({"results": [{"status": 200, "body": [{"id": 1}]} for _ in operations]})
+
+    async def search_route(self, request: Request) -> Response:
+        return JSONResponse(self.pets)
+
+    async def logout_route(self, request: Request) -> Response:
+        return Response(status_code=204)
 
     async def token_route(self, request: Request) -> Response:
         if request.query_params["grant_type"] == "refresh_token":
@@ -98,7 +110,11 @@ class Shop:
 
     def app(self, extra: list[Any]) -> Any:
         routes = [
-            Route("/rest/v1/pets", self.pets_route, methods=["GET", "POST"]),
+            Route("/rest/v1/pets", self.pets_route, methods=["GET", "POST", "PATCH"]),
+            Route("/rest/v1/batch", self.batch_route, methods=["POST"]),
+            Route("/functions/v1/search", self.search_route, methods=["POST"]),
+            Route("/functions/v1/purchase", self.search_route, methods=["POST"]),
+            Route("/auth/v1/logout", self.logout_route, methods=["POST"]),
             Route("/auth/v1/token", self.token_route, methods=["POST"]),
             Route("/storage/v1/object/{path:path}", self.file_route, methods=["GET", "POST"]),
             Route("/functions/v1/hang", self.hang_route, methods=["POST"]),

@@ -7,8 +7,6 @@ import json
 import threading
 
 import pytest
-from .conftest import NOW, granted, session
-
 from baaskit_client import (
     BadRequest,
     Client,
@@ -26,6 +24,8 @@ from baaskit_client import (
 )
 from baaskit_client.testing import SyncFakeTransport, answer
 
+from .conftest import NOW, granted, session
+
 pytestmark = pytest.mark.anyio
 PETS = table("pets")
 
@@ -40,22 +40,22 @@ def shop(asked):
 async def test_without_a_session_the_key_is_the_token(make_rig):
     rig = make_rig(lambda asked: answer(200, []))
     await rig.client.run(PETS)
-    assert ("the-key", "the-key") == (rig.transport.asked[0].token, rig.transport.asked[0].headers["apikey"])
+    assert (rig.transport.asked[0].token, rig.transport.asked[0].headers["apikey"]) == ("the-key", "the-key")
 
 
 async def test_five_parallel_calls_on_an_expired_token_make_one_refresh(make_rig):
     rig = make_rig(shop, stored=session(1, ends=NOW - 1))
     await asyncio.gather(*(rig.client.run(PETS) for _ in range(5)))
-    assert 1 == len(rig.asked("/auth/v1/token"))
+    assert len(rig.asked("/auth/v1/token")) == 1
     assert {"token-2"} == {asked.token for asked in rig.asked("/rest")}
-    assert ["restored", "refreshed"] == rig.events
+    assert rig.events == ["restored", "refreshed"]
 
 
 async def test_five_parallel_calls_that_are_refused_make_one_refresh(make_rig):
     """The clock says that the token is good, the server does not."""
     rig = make_rig(shop, stored=session(1))
     await asyncio.gather(*(rig.client.run(PETS) for _ in range(5)))
-    assert 1 == len(rig.asked("/auth/v1/token"))
+    assert len(rig.asked("/auth/v1/token")) == 1
     assert json.loads(rig.store.load())["refresh_token"] == "refresh-2"
 
 
@@ -66,17 +66,18 @@ async def test_a_refused_token_is_renewed_once_and_not_for_ever(make_rig):
     rig = make_rig(server, stored=session(1))
     with pytest.raises(NotSignedIn):
         await rig.client.run(PETS)
-    assert (1, 2) == (len(rig.asked("/auth")), len(rig.asked("/rest")))
+    assert (len(rig.asked("/auth")), len(rig.asked("/rest"))) == (1, 2)
 
 
 async def test_a_refresh_that_is_refused_ends_the_session(make_rig):
     rig = make_rig(shop, stored=session(9, ends=NOW - 1))
     with pytest.raises(SessionEnded) as caught:
         await rig.client.run(PETS)
-    assert ("refresh_token_not_found", 401) == (caught.value.code, caught.value.status)
-    assert rig.client.auth.session is None and rig.store.load() is None
-    assert ["restored", "signed_out"] == rig.events
-    assert [] == rig.asked("/rest")
+    assert (caught.value.code, caught.value.status) == ("refresh_token_not_found", 401)
+    assert rig.client.auth.session is None
+    assert rig.store.load() is None
+    assert rig.events == ["restored", "signed_out"]
+    assert rig.asked("/rest") == []
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 429])
@@ -84,7 +85,8 @@ async def test_a_server_in_trouble_never_signs_the_user_out(make_rig, status):
     rig = make_rig(lambda asked: answer(status, {"message": "later"}), stored=session(1, ends=NOW - 1))
     with pytest.raises((ServerFailed, TooManyRequests)):
         await rig.client.run(PETS)
-    assert rig.client.auth.session is not None and rig.store.load() is not None
+    assert rig.client.auth.session is not None
+    assert rig.store.load() is not None
 
 
 async def test_a_token_that_is_still_good_is_used_while_the_auth_service_is_away(make_rig):
@@ -113,7 +115,7 @@ async def test_a_cancelled_caller_does_not_lose_the_new_token(make_rig):
         await caller
     go.set()
     assert await rig.client.run(PETS) == []
-    assert 1 == len(rig.asked("/auth"))
+    assert len(rig.asked("/auth")) == 1
 
 
 async def test_signing_out_during_a_refresh_stays_signed_out(make_rig):
@@ -134,7 +136,8 @@ async def test_signing_out_during_a_refresh_stays_signed_out(make_rig):
     go.set()
     with pytest.raises(NotSignedIn):
         await refresh
-    assert rig.client.auth.session is None and rig.store.load() is None
+    assert rig.client.auth.session is None
+    assert rig.store.load() is None
 
 
 async def test_the_token_that_another_tab_stored_is_taken_over(make_rig):
@@ -143,7 +146,7 @@ async def test_the_token_that_another_tab_stored_is_taken_over(make_rig):
     rig.now = NOW + 3590
     rig.store.save(json.dumps(session(2, ends=NOW + 7200)))
     await rig.client.run(PETS)
-    assert [] == rig.asked("/auth")
+    assert rig.asked("/auth") == []
     assert rig.asked("/rest")[0].token == "token-2"
 
 
@@ -152,10 +155,11 @@ async def test_signing_in_keeps_the_session_and_tells_the_listeners(make_rig):
     found = await rig.client.auth.sign_in("ann@example.com", "secret")
     asked = rig.asked("/auth/v1/token?grant_type=password")[0]
     assert asked.json == {"email": "ann@example.com", "password": "secret"}
-    assert (NOW + 3600, "ann") == (found.expires_at, rig.client.auth.user["id"])
+    assert (found.expires_at, rig.client.auth.user["id"]) == (NOW + 3600, "ann")
     assert json.loads(rig.store.load())["access_token"] == "token-1"
-    assert ["signed_in"] == rig.events
-    assert "token-1" not in repr(found) and "the-key" not in repr(rig.client._account)
+    assert rig.events == ["signed_in"]
+    assert "token-1" not in repr(found)
+    assert "the-key" not in repr(rig.client._account)
 
 
 async def test_a_wrong_password_changes_nothing(make_rig):
@@ -164,8 +168,9 @@ async def test_a_wrong_password_changes_nothing(make_rig):
     await rig.client.auth.restore()
     with pytest.raises(BadRequest) as caught:
         await rig.client.auth.sign_in("ann@example.com", "wrong")
-    assert ("invalid_credentials", "Invalid login credentials", 400) == (caught.value.code, caught.value.message, caught.value.status)
-    assert rig.client.auth.session is not None and ["restored"] == rig.events
+    assert (caught.value.code, caught.value.message, caught.value.status) == ("invalid_credentials", "Invalid login credentials", 400)
+    assert rig.client.auth.session is not None
+    assert rig.events == ["restored"]
 
 
 async def test_signing_up_without_confirmation_signs_in_and_with_it_gives_none(make_rig):
@@ -174,7 +179,7 @@ async def test_signing_up_without_confirmation_signs_in_and_with_it_gives_none(m
     assert rig.asked("/auth/v1/signup")[0].json["data"] == {"name": "Ann"}
     unconfirmed = make_rig(lambda asked: answer(200, {"id": "ann"}))
     assert await unconfirmed.client.auth.sign_up("a@b.c", "secret") is None
-    assert [] == unconfirmed.events
+    assert unconfirmed.events == []
 
 
 async def test_signing_out_works_without_a_network(make_rig):
@@ -182,8 +187,9 @@ async def test_signing_out_works_without_a_network(make_rig):
     await rig.client.auth.restore()
     rig.transport.offline = True
     await rig.client.auth.sign_out()
-    assert rig.client.auth.session is None and rig.store.load() is None
-    assert ["restored", "signed_out"] == rig.events
+    assert rig.client.auth.session is None
+    assert rig.store.load() is None
+    assert rig.events == ["restored", "signed_out"]
 
 
 async def test_a_changed_user_is_kept_and_told(make_rig):
@@ -191,7 +197,7 @@ async def test_a_changed_user_is_kept_and_told(make_rig):
     await rig.client.auth.update_user(data={"name": "Ann"})
     assert rig.transport.asked[0].json == {"data": {"name": "Ann"}}
     assert json.loads(rig.store.load())["user"]["user_metadata"] == {"name": "Ann"}
-    assert ["restored", "updated"] == rig.events
+    assert rig.events == ["restored", "updated"]
 
 
 async def test_a_listener_that_fails_costs_nothing(make_rig, caplog):
@@ -205,7 +211,7 @@ async def test_a_client_for_a_user_sends_that_token_and_never_refreshes(make_rig
     rig = make_rig(lambda asked: answer(401, {"message": "expired"}), stored=session(1, ends=NOW - 1))
     with pytest.raises(NotSignedIn):
         await rig.client.as_user("their-token").run(PETS)
-    assert ["their-token"] == [asked.token for asked in rig.transport.asked]
+    assert [asked.token for asked in rig.transport.asked] == ["their-token"]
 
 
 # Retries
@@ -215,7 +221,7 @@ async def test_a_read_is_repeated_with_growing_pauses_until_it_succeeds(make_rig
     answers = iter([answer(503), answer(520), answer(200, [])])
     rig = make_rig(lambda asked: next(answers))
     assert await rig.client.run(PETS) == []
-    assert [None, "1", "2"] == [asked.headers.get("x-retry-count") for asked in rig.transport.asked]
+    assert [asked.headers.get("x-retry-count") for asked in rig.transport.asked] == [None, "1", "2"]
     assert 0.25 <= rig.pauses[0] <= 0.5 <= rig.pauses[1] <= 1.0
 
 
@@ -223,21 +229,21 @@ async def test_a_server_that_stays_busy_gets_four_attempts(make_rig):
     rig = make_rig(lambda asked: answer(503, {"message": "busy"}))
     with pytest.raises(ServerFailed):
         await rig.client.run(PETS)
-    assert 4 == len(rig.transport.asked)
+    assert len(rig.transport.asked) == 4
 
 
 async def test_retries_honour_retry_after(make_rig):
     answers = iter([answer(503, retry_after="7"), answer(429, retry_after="3"), answer(200, [])])
     rig = make_rig(lambda asked: next(answers))
     await rig.client.run(PETS)
-    assert [7.0, 3.0] == rig.pauses
+    assert rig.pauses == [7.0, 3.0]
 
 
 async def test_a_server_that_asks_for_a_long_pause_is_reported_instead(make_rig):
     rig = make_rig(lambda asked: answer(429, {"message": "slow down"}, retry_after="600"))
     with pytest.raises(TooManyRequests) as caught:
         await rig.client.run(PETS)
-    assert (600.0, []) == (caught.value.retry_after, rig.pauses)
+    assert (caught.value.retry_after, rig.pauses) == (600.0, [])
 
 
 @pytest.mark.parametrize("request_", [PETS.insert({"a": 1}), PETS.where(eq("id", 1)).delete(), function("buy", pet=1)])
@@ -245,14 +251,14 @@ async def test_a_write_is_never_repeated_by_itself(make_rig, request_):
     rig = make_rig(lambda asked: answer(503))
     with pytest.raises(ServerFailed):
         await rig.client.run(request_)
-    assert 1 == len(rig.transport.asked)
+    assert len(rig.transport.asked) == 1
 
 
 async def test_a_call_with_an_idempotency_key_is_repeated_under_the_same_key(make_rig):
     answers = iter([answer(503), answer(200, {"order": 7})])
     rig = make_rig(lambda asked: next(answers))
     assert await rig.client.run(function("buy", pet=1).once("k1")) == {"order": 7}
-    assert ["k1", "k1"] == [asked.headers["idempotency-key"] for asked in rig.transport.asked]
+    assert [asked.headers["idempotency-key"] for asked in rig.transport.asked] == ["k1", "k1"]
 
 
 async def test_a_lost_connection_is_reported_as_such(make_rig):
@@ -260,7 +266,7 @@ async def test_a_lost_connection_is_reported_as_such(make_rig):
     rig.transport.offline = True
     with pytest.raises(ConnectionFailed):
         await rig.client.run(PETS)
-    assert 3 == len(rig.pauses)
+    assert len(rig.pauses) == 3
 
 
 async def test_a_cancelled_call_ends_at_once_and_is_not_repeated(make_rig):
@@ -276,7 +282,7 @@ async def test_a_cancelled_call_ends_at_once_and_is_not_repeated(make_rig):
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
-    assert (1, []) == (len(rig.transport.asked), rig.pauses)
+    assert (len(rig.transport.asked), rig.pauses) == (1, [])
 
 
 # Errors
@@ -290,7 +296,7 @@ async def test_a_cancelled_call_ends_at_once_and_is_not_repeated(make_rig):
         (404, {"code": "PGRST205", "message": "no table"}, NotFound, "PGRST205", 404),
         (406, {"code": "PGRST116", "message": "not one", "details": "The result contains 0 rows"}, NotFound, "PGRST116", 406),
         (409, {"code": "23505", "message": "there already"}, Conflict, "23505", 409),
-        (400, {"statusCode": "409", "code": "KeyAlreadyExists", "error": "Duplicate", "message": "there"}, Conflict, "KeyAlreadyExists", 409),
+        (400, {"statusCode": "409", "code": "KeyAlreadyExists", "message": "there"}, Conflict, "KeyAlreadyExists", 409),
         (400, {"statusCode": "404", "error": "not_found", "message": "Object not found"}, NotFound, "not_found", 404),
         (422, {"code": "weak_password", "message": "short", "weak_password": {"reasons": ["length"]}}, BadRequest, "weak_password", 422),
         (400, {"code": 400, "error_code": "validation_failed", "msg": "bad mail"}, BadRequest, "validation_failed", 400),
@@ -323,8 +329,8 @@ def test_threads_on_an_expired_token_make_one_refresh():
         thread.start()
     for thread in threads:
         thread.join()
-    assert 1 == sum("/auth" in asked.url for asked in transport.asked)
-    assert 5 == sum(asked.token == "token-2" for asked in transport.asked)
+    assert sum("/auth" in asked.url for asked in transport.asked) == 1
+    assert sum(asked.token == "token-2" for asked in transport.asked) == 5
 
 
 def test_the_sync_client_offers_the_same_operations():

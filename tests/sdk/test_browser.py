@@ -8,11 +8,10 @@ import os
 import zipfile
 from pathlib import Path
 
+import baaskit_client
 import pytest
 from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import Route
-
-import baaskit_client
 
 from .conformance import CHECKS
 from .server import running
@@ -112,5 +111,5 @@ def test_the_client_conforms_in_a_web_worker():
         finally:
             browser.close()
     result = json.loads(found) if found.startswith("{") else {"start": found}
-    assert {} == {name: fault for name, fault in result.items() if fault}
+    assert {name: fault for name, fault in result.items() if fault} == {}
     assert len(CHECKS) + 3 == len(result)

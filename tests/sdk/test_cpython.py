@@ -7,7 +7,6 @@ import io
 import stat
 
 import pytest
-
 from baaskit_client import Client, ConnectionFailed, FileStore, TimedOut, table
 from baaskit_client._cpython import HttpTransport, SyncHttpTransport
 
@@ -69,9 +68,9 @@ def test_a_file_store_is_readable_by_its_owner_only(tmp_path):
     assert store.load() is None
     store.save("one")
     store.save("two")
-    assert "two" == store.load()
-    assert 0o600 == stat.S_IMODE(store.path.stat().st_mode)
-    assert ["session.json"] == [file.name for file in store.path.parent.iterdir()]
+    assert store.load() == "two"
+    assert stat.S_IMODE(store.path.stat().st_mode) == 0o600
+    assert [file.name for file in store.path.parent.iterdir()] == ["session.json"]
     store.clear()
     store.clear()
     assert store.load() is None

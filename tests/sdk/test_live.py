@@ -7,7 +7,6 @@ import contextlib
 import json
 
 import pytest
-
 from baaskit_client import ChangesLost, ConnectionFailed, Refused, UnreadableAnswer, eq, table
 from baaskit_client._live import MAX_PENDING
 
@@ -90,8 +89,9 @@ async def until(live, state):
 
 async def test_entering_waits_for_the_rows(make_rig):
     async with watching(rig := make_rig()) as (live, server):
-        assert [{"id": 1, "price": 10}, {"id": 2, "price": 20}] == live.rows
-        assert "live" == live.state and "open" == rig.client.realtime.state
+        assert live.rows == [{"id": 1, "price": 10}, {"id": 2, "price": 20}]
+        assert live.state == "live"
+        assert rig.client.realtime.state == "open"
         assert server.socket.url == "ws://test/realtime/v1/websocket?apikey=the-key&vsn=2.0.0"
 
 
@@ -111,25 +111,25 @@ async def test_changes_are_told_and_the_rows_stay_in_order(make_rig):
     async with watching(make_rig()) as (live, server):
         server.push("live_delta", cursor="c1", enter=[{"id": 3, "price": 15}], change=[{"id": 1, "price": 30}], leave=[])
         server.push("live_delta", cursor="c2", enter=[], change=[], leave=[{"id": 2}])
-        assert [("change", 1), ("enter", 3), ("leave", 2)] == await take(live, 3)
-        assert [3, 1] == [row["id"] for row in live.rows]
+        assert await take(live, 3) == [("change", 1), ("enter", 3), ("leave", 2)]
+        assert [row["id"] for row in live.rows] == [3, 1]
 
 
 async def test_a_broken_connection_resumes_by_cursor_and_tells_each_change_once(make_rig):
     async with watching(rig := make_rig()) as (live, server):
         server.push("live_delta", cursor="c1", enter=[{"id": 3, "price": 15}])
-        assert [("enter", 3)] == await take(live, 1)
+        assert await take(live, 1) == [("enter", 3)]
         server.socket.drop()
         await until(live, "waiting")
-        assert 3 == len(live.rows)
+        assert len(live.rows) == 3
         rig.client.realtime.reconnect_now()
         await server.connected()
         payload = await server.joined()
         assert payload["config"]["live"][0]["since"] == "c1"
         server.push("live_delta", cursor="c1", enter=[{"id": 3, "price": 15}])
         server.push("live_delta", cursor="c2", leave=[{"id": 3}])
-        assert [("leave", 3)] == await take(live, 1)
-        assert "live" == live.state
+        assert await take(live, 1) == [("leave", 3)]
+        assert live.state == "live"
 
 
 async def test_a_cursor_too_old_gets_a_snapshot_and_tells_the_difference(make_rig):
@@ -139,7 +139,7 @@ async def test_a_cursor_too_old_gets_a_snapshot_and_tells_the_difference(make_ri
         rig.client.realtime.reconnect_now()
         await server.connected()
         await server.joined(key=["id"], cursor="c9", rows=[{"id": 2, "price": 25}, {"id": 7, "price": 70}])
-        assert [("leave", 1), ("change", 2), ("enter", 7)] == await take(live, 3)
+        assert await take(live, 3) == [("leave", 1), ("change", 2), ("enter", 7)]
 
 
 async def test_a_resync_joins_again_and_what_comes_for_the_old_join_is_ignored(make_rig):
@@ -153,7 +153,7 @@ async def test_a_resync_joins_again_and_what_comes_for_the_old_join_is_ignored(m
         server.push("live_delta", cursor="c1", enter=[{"id": 3, "price": 15}])  # before the reply: must not get lost
         server.socket.push([join_ref, ref, topic, "phx_reply", {"status": "ok", "response": {"live": [{"id": server.ids}]}}])
         server.push("live_delta", cursor="c2", enter=[{"id": 4, "price": 16}])
-        assert [("enter", 3), ("enter", 4)] == await take(live, 2)
+        assert await take(live, 2) == [("enter", 3), ("enter", 4)]
         assert 66 not in [row["id"] for row in live.rows]
 
 
@@ -174,7 +174,7 @@ async def test_a_refused_query_raises_on_entry_with_the_server_s_words(make_rig)
     server.socket.push([join_ref, ref, topic, "phx_reply", {"status": "error", "response": refusal}])
     with pytest.raises(Refused) as caught:
         await entering
-    assert ("Unauthorized", "You do not have permissions to read pets") == (caught.value.code, caught.value.message)
+    assert (caught.value.code, caught.value.message) == ("Unauthorized", "You do not have permissions to read pets")
     await rig.client.close()
 
 
@@ -197,7 +197,7 @@ async def test_entering_while_offline_waits_and_can_be_given_up(make_rig):
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):
             await live.__aenter__()
-    assert "closed" == live.state
+    assert live.state == "closed"
     await rig.client.close()
 
 
@@ -206,8 +206,9 @@ async def test_a_refreshed_token_is_pushed(make_rig):
     async with watching(rig) as (live, server):
         await rig.client.auth.refresh()
         frame = await server.next("access_token")
-        assert {"access_token": "token-2"} == frame[4] and server.topic == frame[2]
-        assert "live" == live.state
+        assert frame[4] == {"access_token": "token-2"}
+        assert server.topic == frame[2]
+        assert live.state == "live"
 
 
 async def test_signing_out_asks_for_the_rows_of_a_visitor(make_rig):
@@ -215,8 +216,8 @@ async def test_signing_out_asks_for_the_rows_of_a_visitor(make_rig):
     async with watching(rig) as (live, server):
         await rig.client.auth.sign_out()
         payload = await server.joined(key=["id"], cursor="c0", rows=[{"id": 1, "price": 10}])
-        assert (None, "the-key") == (payload["config"]["live"][0]["since"], payload["access_token"])
-        assert [("leave", 2)] == await take(live, 1)
+        assert (payload["config"]["live"][0]["since"], payload["access_token"]) == (None, "the-key")
+        assert await take(live, 1) == [("leave", 2)]
 
 
 async def test_a_missed_heartbeat_breaks_the_connection(make_rig):
@@ -224,7 +225,7 @@ async def test_a_missed_heartbeat_breaks_the_connection(make_rig):
     rig.client.realtime.heartbeat = 0.01
     async with watching(rig) as (live, server):
         frame = await server.next("heartbeat")
-        assert (None, "phoenix") == (frame[0], frame[2])
+        assert (frame[0], frame[2]) == (None, "phoenix")
         await until(live, "waiting")
         assert server.socket.closed
 
@@ -236,7 +237,7 @@ async def test_an_answered_heartbeat_keeps_the_connection(make_rig):
         for _ in range(3):
             _, ref, *_ = await server.next("heartbeat")
             server.socket.push([None, ref, "phoenix", "phx_reply", {"status": "ok", "response": {}}])
-        assert "live" == live.state
+        assert live.state == "live"
 
 
 async def test_leaving_tells_the_server_and_ends_the_changes(make_rig):
@@ -245,8 +246,8 @@ async def test_leaving_tells_the_server_and_ends_the_changes(make_rig):
         await asyncio.sleep(0)
         live.close()
         await server.next("phx_leave")
-        assert [] == await reader
-        assert 2 == len(live.rows)
+        assert await reader == []
+        assert len(live.rows) == 2
 
 
 async def test_the_connection_ends_some_time_after_the_last_topic(make_rig):
@@ -267,8 +268,9 @@ async def test_two_queries_share_one_socket(make_rig):
         first = server.topic
         await server.joined(key=["id"], cursor="c0", rows=[{"id": 5}])
         await entering
-        assert first != server.topic and rig.transport.sockets.empty()
-        assert ([5], [1, 2]) == ([r["id"] for r in other.rows], [r["id"] for r in live.rows])
+        assert first != server.topic
+        assert rig.transport.sockets.empty()
+        assert ([r["id"] for r in other.rows], [r["id"] for r in live.rows]) == ([5], [1, 2])
 
 
 async def test_a_second_run_goes_on_from_a_checkpoint(make_rig):
@@ -276,13 +278,13 @@ async def test_a_second_run_goes_on_from_a_checkpoint(make_rig):
         checkpoint = json.loads(json.dumps(live.checkpoint))
     rig = make_rig()
     again, server = rig.client.live(QUERY, checkpoint=checkpoint), Server(rig)
-    assert 2 == len(again.rows)
+    assert len(again.rows) == 2
     entering = asyncio.create_task(again.__aenter__())
     await server.connected()
     assert (await server.joined())["config"]["live"][0]["since"] == "c0"
     await entering
     server.push("live_delta", cursor="c1", leave=[{"id": 1}])
-    assert [("leave", 1)] == await take(again, 1)
+    assert await take(again, 1) == [("leave", 1)]
     await rig.client.close()
 
 
@@ -291,9 +293,9 @@ async def test_changes_that_nobody_reads_are_let_go_and_said_so(make_rig):
         server.push("live_delta", cursor="c1", enter=[{"id": 100 + i, "price": i} for i in range(MAX_PENDING + 1)])
         with pytest.raises(ChangesLost):
             await take(live, 1)
-        assert MAX_PENDING + 3 == len(live.rows)
+        assert len(live.rows) == MAX_PENDING + 3
         server.push("live_delta", cursor="c2", leave=[{"id": 1}])
-        assert [("leave", 1)] == await take(live, 1)
+        assert await take(live, 1) == [("leave", 1)]
 
 
 async def test_a_live_row_without_its_key_ends_the_query_with_the_way_out(make_rig):
@@ -331,12 +333,13 @@ async def in_room(rig, **kwargs):
 
 async def test_a_channel_sends_and_receives(make_rig):
     async with in_room(make_rig(), echo=True) as (room, server):
-        assert server.topic == "realtime:room" and server.config["broadcast"] == {"ack": False, "self": True}
+        assert server.topic == "realtime:room"
+        assert server.config["broadcast"] == {"ack": False, "self": True}
         await room.send("hello", {"n": 1})
-        assert {"type": "broadcast", "event": "hello", "payload": {"n": 1}} == (await server.next("broadcast"))[4]
+        assert (await server.next("broadcast"))[4] == {"type": "broadcast", "event": "hello", "payload": {"n": 1}}
         server.push("broadcast", type="broadcast", event="hi", payload={"n": 2})
         async for message in room.messages():
-            assert ("hi", {"n": 2}) == (message.event, message.payload)
+            assert (message.event, message.payload) == ("hi", {"n": 2})
             break
 
 
@@ -345,7 +348,7 @@ async def test_a_binary_broadcast_is_understood(make_rig):
         topic, event = b"realtime:room", b"hi"
         server.socket._to_client.put_nowait(bytes([4, len(topic), len(event), 0, 1]) + topic + event + b'{"n":3}')
         async for message in room.messages():
-            assert ("hi", {"n": 3}) == (message.event, message.payload)
+            assert (message.event, message.payload) == ("hi", {"n": 3})
             break
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 
 import pytest
-
 from baaskit_client import UnreadableAnswer
 from baaskit_client._rows import LiveRows
 
@@ -23,43 +22,43 @@ def ids(live):
 def test_an_entering_row_takes_its_place():
     live = pets()
     [change] = live.delta({"cursor": "c1", "enter": [{"id": 9, "price": 15}]})
-    assert ("enter", {"id": 9}, {"id": 9, "price": 15}, None) == (change.kind, change.key, change.row, change.old)
-    assert [1, 9, 2, 3] == ids(live)
+    assert (change.kind, change.key, change.row, change.old) == ("enter", {"id": 9}, {"id": 9, "price": 15}, None)
+    assert ids(live) == [1, 9, 2, 3]
 
 
 def test_a_changed_row_moves_and_tells_its_old_values():
     live = pets()
     [change] = live.delta({"cursor": "c1", "change": [{"id": 1, "price": 99}]})
-    assert ("change", {"id": 1, "price": 10}) == (change.kind, change.old)
-    assert [2, 3, 1] == ids(live)
+    assert (change.kind, change.old) == ("change", {"id": 1, "price": 10})
+    assert ids(live) == [2, 3, 1]
 
 
 def test_a_leaving_row_is_told_with_the_values_last_known_here():
     live = pets()
     [change] = live.delta({"cursor": "c1", "leave": [{"id": 2}]})
-    assert ("leave", None, {"id": 2, "price": 20}) == (change.kind, change.row, change.old)
-    assert [1, 3] == ids(live)
+    assert (change.kind, change.row, change.old) == ("leave", None, {"id": 2, "price": 20})
+    assert ids(live) == [1, 3]
 
 
 def test_a_delta_that_comes_twice_is_told_once():
     live = pets()
     delta = {"cursor": "c1", "enter": [{"id": 9, "price": 15}], "leave": [{"id": 1}]}
-    assert 2 == len(live.delta(delta))
-    assert [] == live.delta(delta)
-    assert [] == live.delta({**delta, "cursor": "c2"})
+    assert len(live.delta(delta)) == 2
+    assert live.delta(delta) == []
+    assert live.delta({**delta, "cursor": "c2"}) == []
 
 
 def test_a_new_snapshot_is_told_as_its_difference():
     live = pets()
     told = live.snapshot({"cursor": "c9", "rows": [{"id": 2, "price": 21}, {"id": 3, "price": 30}, {"id": 4, "price": 40}]})
-    assert [("leave", 1), ("change", 2), ("enter", 4)] == [(c.kind, c.key["id"]) for c in told]
-    assert "c9" == live.cursor
+    assert [(c.kind, c.key["id"]) for c in told] == [("leave", 1), ("change", 2), ("enter", 4)]
+    assert live.cursor == "c9"
 
 
 def test_the_order_that_the_server_tells_wins():
     live = pets()
     live.delta({"cursor": "c1", "enter": [{"id": 9, "price": 15}], "order": [{"id": 9}, {"id": 3}, {"id": 2}, {"id": 1}]})
-    assert [9, 3, 2, 1] == ids(live)
+    assert ids(live) == [9, 3, 2, 1]
 
 
 @pytest.mark.parametrize(
@@ -82,14 +81,14 @@ def test_nulls_sort_as_in_sql(order, expected):
 def test_a_second_order_term_breaks_ties():
     live = pets(orders=("kind", "price.desc"), rows=())
     live.delta({"cursor": "c1", "enter": [{"id": i, "kind": k, "price": i} for i, k in ((1, "b"), (2, "a"), (3, "b"))]})
-    assert [2, 3, 1] == ids(live)
+    assert ids(live) == [2, 3, 1]
 
 
 def test_a_checkpoint_goes_on_where_it_stopped():
     again = LiveRows(("price",))
     again.restore(pets().checkpoint())
-    assert ("c0", [1, 2, 3]) == (again.cursor, ids(again))
-    assert ["leave"] == [c.kind for c in again.delta({"cursor": "c1", "leave": [{"id": 1}]})]
+    assert (again.cursor, ids(again)) == ("c0", [1, 2, 3])
+    assert [c.kind for c in again.delta({"cursor": "c1", "leave": [{"id": 1}]})] == ["leave"]
 
 
 def test_rows_without_their_key_are_refused_with_the_way_out():

@@ -1,6 +1,6 @@
 """The Python client of baaskit: data, live queries, auth, storage and functions.
 
-    from baaskit_client import AsyncClient, Client, table, eq
+from baaskit_client import AsyncClient, Client, table, eq
 """
 
 from ._account import AuthEvent, Session

@@ -25,6 +25,7 @@ RETRIES = 3  # further attempts after the first
 FIRST_PAUSE = 0.5  # seconds; doubled at each attempt, with jitter
 LONGEST_PAUSE = 30.0  # seconds; a server that asks for more gets its error shown instead
 _BUSY = frozenset({502, 503, 504, 520})
+_STALE_CODES = frozenset({"bad_jwt", "InvalidJWT", "ExpiredToken"})
 
 
 @dataclass(frozen=True)
@@ -114,9 +115,7 @@ class Account:
             failure: ConnectionFailed | None = None
             response = Response(0)
             try:
-                response = answer_of(
-                    (yield Send(call.method, self.url + call.path, headers, call.body, call.source, call.on_progress))
-                )
+                response = answer_of((yield Send(call.method, self.url + call.path, headers, call.body, call.source, call.on_progress)))
             except ConnectionFailed as exc:
                 failure = exc
             pause = self._pause(call, response, tried, failed=failure is not None)
@@ -195,8 +194,10 @@ class Account:
 
 
 def _is_stale(response: Response) -> bool:
-    """Does the answer say that the token is no longer good? Data says 401, auth says 403 with a code of its own."""
+    """Does the answer say that the token is no longer good? Data says 401; auth and storage have codes and words of their own."""
     if response.status == 401:
         return True
-    return response.status in (400, 403) and error_of(response, 0).code in ("bad_jwt", "InvalidJWT", "ExpiredToken")
-
+    if response.status not in (400, 403):
+        return False
+    error = error_of(response, 0)
+    return error.code in _STALE_CODES or '"exp" claim' in error.message

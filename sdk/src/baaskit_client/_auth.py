@@ -91,9 +91,7 @@ class Auth(Driven[D]):
         return user
 
     @operation
-    def update_user(
-        self, *, email: str | None = None, password: str | None = None, data: dict[str, Any] | None = None
-    ) -> Flow[User]:
+    def update_user(self, *, email: str | None = None, password: str | None = None, data: dict[str, Any] | None = None) -> Flow[User]:
         """Change the address, the password or the user's metadata (`data` is merged into it)."""
         given = {"email": email, "password": password, "data": data}
         body = encode({name: value for name, value in given.items() if value is not None})

@@ -48,9 +48,7 @@ class BrowserTransport:
             raise ConnectionFailed(str(exc)) from exc
         return Response(answer.status, {str(pair[0]).lower(): str(pair[1]) for pair in answer.headers}, content)
 
-    async def upload(
-        self, method: str, url: str, headers: Mapping[str, str], source: Any, on_progress: Progress | None = None
-    ) -> Response:
+    async def upload(self, method: str, url: str, headers: Mapping[str, str], source: Any, on_progress: Progress | None = None) -> Response:
         # fetch neither tells progress nor takes a stream over HTTP/1.1; XMLHttpRequest reads a File by itself.
         xhr = js.XMLHttpRequest.new()
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()

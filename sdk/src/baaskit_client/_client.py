@@ -81,7 +81,7 @@ class AsyncClient(_Operations[AsyncDriver]):
         self._owns_transport = transport is None
         self.realtime = Realtime(driver, self._account)
 
-    def live(self, query: Select[R, Any], *, checkpoint: dict[str, Any] | None = None) -> LiveQuery[R]:
+    def live(self, query: Select[R, T], *, checkpoint: dict[str, Any] | None = None) -> LiveQuery[R]:
         """A live query: `async with client.live(table("pets")) as pets:`; see `LiveQuery`."""
         return LiveQuery(self.realtime, query, checkpoint)
 
@@ -111,8 +111,8 @@ class AsyncClient(_Operations[AsyncDriver]):
 class Client(_Operations[SyncDriver]):
     """A client without asyncio, for scripts, notebooks and threads; not for the browser.
 
-        with Client("http://127.0.0.1:54321", anon_key) as client:
-            pets = client.run(table("pets").where(eq("status", "available")).limit(20))
+    with Client("http://127.0.0.1:54321", anon_key) as client:
+        pets = client.run(table("pets").where(eq("status", "available")).limit(20))
     """
 
     def __init__(self, url: str, key: str, transport: SyncTransport | None = None, store: SessionStore | None = None) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from ssl import SSLContext
 from typing import Any
 
 import httpx2
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import WebSocketException
+from websockets.exceptions import InvalidStatus, WebSocketException
 
-from ._errors import ConnectionFailed, TimedOut
+from ._errors import ConnectionFailed, TimedOut, error_of
 from ._ports import Progress, Response
 
 TIMEOUT = httpx2.Timeout(60.0, connect=10.0)  # seconds
@@ -38,44 +40,47 @@ def _response(answer: httpx2.Response) -> Response:
 
 
 class HttpTransport:
-    """The transport of `AsyncClient`. `verify`: as in httpx2, a bundle or context for private certificates."""
+    """The transport of `AsyncClient`. `tls`: a context for private certificates; `timeout` in seconds, of each wait."""
 
-    def __init__(self, *, timeout: httpx2.Timeout | float = TIMEOUT, verify: Any = True) -> None:
-        self._http = httpx2.AsyncClient(timeout=timeout, verify=verify)
-        self._verify = verify
+    def __init__(self, *, timeout: httpx2.Timeout | float = TIMEOUT, tls: SSLContext | None = None) -> None:
+        self._http = httpx2.AsyncClient(timeout=timeout, verify=tls or True)
+        self._tls = tls
 
     async def request(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> Response:
         with _translated():
             return _response(await self._http.request(method, url, headers=dict(headers), content=body))
 
-    async def upload(
-        self, method: str, url: str, headers: Mapping[str, str], source: Any, on_progress: Progress | None = None
-    ) -> Response:
+    async def upload(self, method: str, url: str, headers: Mapping[str, str], source: Any, on_progress: Progress | None = None) -> Response:
         with _opened(source) as (total, chunks), _translated():
             sized = {**headers, "content-length": str(total)}
             return _response(await self._http.request(method, url, headers=sized, content=_async(_reported(total, chunks, on_progress))))
 
     async def socket(self, url: str) -> WebSocket:
+        tls = (self._tls or True) if url.startswith("wss:") else None
         with _translated():
-            return WebSocket(await connect(url, max_size=MAX_FRAME, open_timeout=10, ping_interval=None, close_timeout=2))
+            try:
+                connection = await connect(url, max_size=MAX_FRAME, open_timeout=10, ping_interval=None, close_timeout=2, ssl=tls)
+            except InvalidStatus as exc:
+                answer = exc.response
+                headers = {name.lower(): value for name, value in answer.headers.raw_items()}
+                raise error_of(Response(answer.status_code, headers, answer.body or b""), time.time()) from exc
+        return WebSocket(connection)
 
     async def close(self) -> None:
         await self._http.aclose()
 
 
 class SyncHttpTransport:
-    """The transport of `Client`."""
+    """The transport of `Client`; see `HttpTransport`."""
 
-    def __init__(self, *, timeout: httpx2.Timeout | float = TIMEOUT, verify: Any = True) -> None:
-        self._http = httpx2.Client(timeout=timeout, verify=verify)
+    def __init__(self, *, timeout: httpx2.Timeout | float = TIMEOUT, tls: SSLContext | None = None) -> None:
+        self._http = httpx2.Client(timeout=timeout, verify=tls or True)
 
     def request(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> Response:
         with _translated():
             return _response(self._http.request(method, url, headers=dict(headers), content=body))
 
-    def upload(
-        self, method: str, url: str, headers: Mapping[str, str], source: Any, on_progress: Progress | None = None
-    ) -> Response:
+    def upload(self, method: str, url: str, headers: Mapping[str, str], source: Any, on_progress: Progress | None = None) -> Response:
         with _opened(source) as (total, chunks), _translated():
             sized = {**headers, "content-length": str(total)}
             return _response(self._http.request(method, url, headers=sized, content=_reported(total, chunks, on_progress)))
@@ -117,7 +122,10 @@ def _opened(source: Any) -> Iterator[tuple[int, Callable[[], bytes]]]:
     start = source.tell()
     total = source.seek(0, os.SEEK_END) - start
     source.seek(start)
-    yield total, lambda: source.read(CHUNK)
+    try:
+        yield total, lambda: source.read(CHUNK)
+    finally:
+        source.seek(start)  # the upload may be made again, with a renewed token
 
 
 def _reported(total: int, read: Callable[[], bytes], on_progress: Progress | None) -> Iterator[bytes]:

@@ -1,20 +1,22 @@
 """Every error this library raises.
 
-    BaasError                    base; carries `code`, `hint`, `status` (0 when the server did not answer)
-    ├── ConnectionFailed         no answer: refused, dropped, unreachable
-    │   └── TimedOut             no answer in time
-    ├── Refused                  the server answered with an error; also `details`, `retry_after`
-    │   ├── BadRequest           400, 405, 413, 415, 416, 422: the request is wrong and would be wrong again
-    │   ├── NotSignedIn          401: no session, or a token that is no longer good
-    │   │   └── SessionEnded     the session cannot be refreshed; sign in again
-    │   ├── Forbidden            403: a policy says no
-    │   ├── NotFound             404, or a single row was asked for and none is there
-    │   ├── Conflict             409: a constraint or a concurrent change says no
-    │   ├── TooManyRequests      429: later, see `retry_after`
-    │   └── ServerFailed         5xx
-    ├── UnreadableAnswer         the answer is not what the protocol promises
-    └── ChangesLost              a live query's changes were not read for too long; its rows are right
+BaasError                    base; carries `code`, `hint`, `status` (0 when the server did not answer)
+├── ConnectionFailed         no answer: refused, dropped, unreachable
+│   └── TimedOut             no answer in time
+├── Refused                  the server answered with an error; also `details`, `retry_after`
+│   ├── BadRequest           400, 405, 413, 415, 416, 422: the request is wrong and would be wrong again
+│   ├── NotSignedIn          401: no session, or a token that is no longer good
+│   │   └── SessionEnded     the session cannot be refreshed; sign in again
+│   ├── Forbidden            403: a policy says no
+│   ├── NotFound             404, or a single row was asked for and none is there
+│   ├── Conflict             409: a constraint or a concurrent change says no
+│   ├── TooManyRequests      429: later, see `retry_after`
+│   └── ServerFailed         5xx
+├── UnreadableAnswer         the answer is not what the protocol promises
+└── ChangesLost              a live query's changes were not read for too long; its rows are right
 """
+
+# ruff: noqa: N818  (an error is named for what happened, as in the tree)
 
 from __future__ import annotations
 

@@ -178,7 +178,7 @@ class Driven(Generic[D]):
         self._driver: D = driver
 
 
-class operation(Generic[P, T]):
+class operation(Generic[P, T]):  # noqa: N801  (a decorator, used as one)
     """A method written as a flow. On `Driven[AsyncDriver]` it is a coroutine method, on `Driven[SyncDriver]` a plain one."""
 
     def __init__(self, flow: Callable[Concatenate[Any, P], Flow[T]]) -> None:

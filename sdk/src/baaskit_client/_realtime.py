@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Literal, Protocol
 from urllib.parse import quote
 
@@ -65,6 +66,7 @@ class Realtime:
         self._listeners: list[Callable[[ConnectionState], None]] = []
         self._hurry = asyncio.Event()
         self._attempts = 0
+        self._opened = False  # has there ever been a connection?
         self._beat_ref: str | None = None
         account.listeners.append(self._auth_changed)
 
@@ -112,9 +114,7 @@ class Realtime:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for topic in list(self._topics.values()):
-            topic.failed(ConnectionFailed("The client was closed"))
-        self._topics.clear()
+        self._fail(ConnectionFailed("The client was closed"))
         self._enter("closed")
 
     async def _run(self) -> None:
@@ -125,6 +125,8 @@ class Realtime:
                     await self._connect_and_serve()
                 except BaasError as exc:
                     log.info("The live connection broke: %s", exc)
+                    if isinstance(exc, Refused) and exc.status in (401, 403, 404) and not self._opened:
+                        self._fail(exc)  # a wrong address or key; once it has worked, it is the server's passing trouble
                 if not self._topics:
                     break
                 self._enter("waiting")
@@ -132,21 +134,23 @@ class Realtime:
             self._enter("idle")
         except Exception as exc:  # a fault of ours must not leave callers waiting for ever
             log.exception("The live connection failed")
-            for topic in list(self._topics.values()):
-                topic.failed(exc)
-            self._topics.clear()
+            self._fail(exc)
             self._enter("closed")
 
+    def _fail(self, error: BaseException) -> None:
+        topics, self._topics = self._topics, {}
+        for topic in topics.values():
+            topic.failed(error)
+
     async def _connect_and_serve(self) -> None:
-        try:
+        with suppress(SessionEnded):  # then go on as a visitor; listeners to auth changes have been told
             await self._driver.drive(self._account.freshen())
-        except SessionEnded:
-            pass  # go on as a visitor; listeners to auth changes have been told
         address = self._account.url.replace("http", "ws", 1)
         socket = await self._driver.transport.socket(f"{address}/realtime/v1/websocket?apikey={quote(self._account.key)}&vsn=2.0.0")
         self._out, self._beat_ref = asyncio.Queue(), None
         tasks = [asyncio.create_task(part) for part in (self._read(socket), self._write(socket, self._out), self._beat())]
         try:
+            self._opened = True
             self._enter("open")
             for topic in list(self._topics.values()):
                 self._join(topic)

@@ -58,7 +58,7 @@ class Bucket(Driven[D]):
             "cache-control": f"max-age={cache_seconds}",
             "x-upsert": "true" if upsert else "false",
         }
-        call = Call("POST", self._object(path), headers, source=source, on_progress=on_progress)
+        call = Call("POST", self._object(path), headers, source=source, on_progress=on_progress, repeatable=upsert)
         yield from self._account.send(call)
         return path
 

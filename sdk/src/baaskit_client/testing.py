@@ -103,9 +103,7 @@ class FakeTransport:
         response = self.server(asked)
         return await response if inspect.isawaitable(response) else response
 
-    async def upload(
-        self, method: str, url: str, headers: Mapping[str, str], source: Any, on_progress: Progress | None = None
-    ) -> Response:
+    async def upload(self, method: str, url: str, headers: Mapping[str, str], source: Any, on_progress: Progress | None = None) -> Response:
         if on_progress:
             on_progress(len(source), len(source))
         return await self.request(method, url, headers, bytes(source))
@@ -132,9 +130,7 @@ class SyncFakeTransport:
         self.asked.append(asked := Asked(method, url, dict(headers), body))
         return self.server(asked)
 
-    def upload(
-        self, method: str, url: str, headers: Mapping[str, str], source: Any, on_progress: Progress | None = None
-    ) -> Response:
+    def upload(self, method: str, url: str, headers: Mapping[str, str], source: Any, on_progress: Progress | None = None) -> Response:
         if on_progress:
             on_progress(len(source), len(source))
         return self.request(method, url, headers, bytes(source))
