@@ -35,8 +35,8 @@ onmessage = async ({ data }) => {
 CODE = """
 import json
 import conformance
-from baaskit_client import AsyncClient, MemoryStore
-from baaskit_client._browser import IndexedDBStore
+from baaskit_client import AsyncClient, MemoryStore, TimedOut
+from baaskit_client._browser import BrowserTransport, IndexedDBStore
 
 async def keeps_the_session_in_indexeddb(url):
     store = IndexedDBStore("test")
@@ -55,7 +55,14 @@ async def uploads_a_file_of_the_page(url):
         assert told[-1] == (file.size, file.size), told
         assert file.size == len(await client.storage("photos").download("big.bin"))
 
-conformance.CHECKS += [keeps_the_session_in_indexeddb, uploads_a_file_of_the_page]
+async def says_when_an_answer_is_late(url):
+    try:
+        await BrowserTransport(timeout=0.1).request("POST", url + "/functions/v1/hang", {})
+    except TimedOut:
+        return
+    raise AssertionError("no error")
+
+conformance.CHECKS += [keeps_the_session_in_indexeddb, uploads_a_file_of_the_page, says_when_an_answer_is_late]
 found = await conformance.run_all(url)
 found["jspi is off"] = "it is on" if suspending else None
 json.dumps(found)
@@ -112,4 +119,4 @@ def test_the_client_conforms_in_a_web_worker():
             browser.close()
     result = json.loads(found) if found.startswith("{") else {"start": found}
     assert {name: fault for name, fault in result.items() if fault} == {}
-    assert len(CHECKS) + 3 == len(result)
+    assert len(CHECKS) + 4 == len(result)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from dataclasses import dataclass
 
 import pytest
 from baaskit_client import ChangesLost, ConnectionFailed, Refused, UnreadableAnswer, eq, table
@@ -15,6 +16,12 @@ from .conftest import NOW, granted, session
 pytestmark = pytest.mark.anyio
 QUERY = table("pets").where(eq("status", "available")).select("id,price").order("price")
 SNAPSHOT = {"key": ["id"], "cursor": "c0", "rows": [{"id": 1, "price": 10}, {"id": 2, "price": 20}]}
+
+
+@dataclass
+class Pet:
+    id: int
+    price: int
 
 
 class Server:
@@ -113,6 +120,15 @@ async def test_changes_are_told_and_the_rows_stay_in_order(make_rig):
         server.push("live_delta", cursor="c2", enter=[], change=[], leave=[{"id": 2}])
         assert await take(live, 3) == [("change", 1), ("enter", 3), ("leave", 2)]
         assert [row["id"] for row in live.rows] == [3, 1]
+
+
+async def test_rows_and_changes_are_what_the_query_makes_of_them(make_rig):
+    async with watching(make_rig(), table("pets", Pet)) as (live, server):
+        assert live.rows == [Pet(1, 10), Pet(2, 20)]
+        server.push("live_delta", cursor="c1", change=[{"id": 1, "price": 30}])
+        async with asyncio.timeout(2):
+            change = await anext(live.changes())
+        assert (change.old, change.row) == (Pet(1, 10), Pet(1, 30))
 
 
 async def test_a_broken_connection_resumes_by_cursor_and_tells_each_change_once(make_rig):

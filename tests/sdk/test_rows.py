@@ -7,6 +7,8 @@ import random
 import pytest
 from baaskit_client import UnreadableAnswer
 from baaskit_client._rows import LiveRows
+from hypothesis import given
+from hypothesis import strategies as st
 
 
 def pets(orders=("price",), rows=((1, 10), (2, 20), (3, 30))):
@@ -94,3 +96,50 @@ def test_a_checkpoint_goes_on_where_it_stopped():
 def test_rows_without_their_key_are_refused_with_the_way_out():
     with pytest.raises(UnreadableAnswer, match="primary key"):
         LiveRows().snapshot({"key": ["id"], "cursor": "c", "rows": [{"name": "Rex"}]})
+
+
+tables = st.dictionaries(st.integers(0, 5), st.integers(0, 3) | st.none(), max_size=6)
+
+
+def in_order(table):
+    """What a fresh read gives: nulls last, the key decides between equals."""
+    return [{"id": i, "price": p} for i, p in sorted(table.items(), key=lambda item: (item[1] is None, item[1] or 0, item[0]))]
+
+
+def delta_between(before, after, cursor):
+    key = [{"id": i} for i in before if i not in after]
+    changed = [{"id": i, "price": after[i]} for i in after if i in before and before[i] != after[i]]
+    entered = [{"id": i, "price": after[i]} for i in after if i not in before]
+    order = [{"id": row["id"]} for row in in_order(after)]
+    return {"cursor": cursor, "enter": entered, "change": changed, "leave": key, "order": order}
+
+
+@given(first=tables, steps=st.lists(st.tuples(tables, st.sampled_from(["once", "twice", "told anew"])), max_size=8))
+def test_rows_and_told_changes_equal_a_fresh_read_whatever_is_repeated(first, steps):
+    """A delta may arrive twice, or a snapshot come in its place; the rows are right and each change is told once."""
+    live, by_changes = LiveRows(("price", "id")), dict(first)
+    live.snapshot({"key": ["id"], "cursor": "c", "rows": in_order(first)})
+    before = first
+    for number, (after, how) in enumerate(steps):
+        delta = delta_between(before, after, f"c{number}")
+        snapshot = {"cursor": f"c{number}", "rows": in_order(after)}
+        told = live.snapshot(snapshot) if how == "told anew" else live.delta(delta)
+        if how == "twice":
+            told += live.delta({**delta, "cursor": f"c{number}-again"})
+        for change in told:
+            assert by_changes.get(change.key["id"], "absent") == (change.old["price"] if change.old else "absent")
+            if change.row:
+                by_changes[change.key["id"]] = change.row["price"]
+            else:
+                del by_changes[change.key["id"]]
+        assert by_changes == after
+        assert live.rows == in_order(after)
+        before = after
+
+
+@given(first=tables, after=tables)
+def test_without_a_told_order_the_client_sorts_as_the_query_says(first, after):
+    live = LiveRows(("price", "id"))
+    live.snapshot({"key": ["id"], "cursor": "c", "rows": in_order(first)})
+    live.delta({**delta_between(first, after, "c1"), "order": None})
+    assert live.rows == in_order(after)

@@ -11,7 +11,7 @@ import js
 from pyodide.ffi import JsException, JsProxy, create_proxy, to_js
 
 from ._account import log
-from ._errors import ConnectionFailed
+from ._errors import ConnectionFailed, TimedOut
 from ._ports import Progress, Response
 
 
@@ -31,21 +31,30 @@ def _object(values: Mapping[str, Any]) -> Any:
 
 
 class BrowserTransport:
-    """The transport of `AsyncClient` in the browser."""
+    """The transport of `AsyncClient` in the browser. `timeout`: seconds until an answer must begin or a socket be open."""
+
+    def __init__(self, *, timeout: float = 60.0) -> None:
+        self._timeout = timeout
 
     async def request(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> Response:
         abort = js.AbortController.new()
         options = {"method": method, "headers": _object(_allowed(headers)), "signal": abort.signal}
         if body is not None:
             options["body"] = to_js(body)
+        late = asyncio.get_running_loop().call_later(self._timeout, abort.abort)
         try:
             answer = await js.fetch(url, _object(options))
+            late.cancel()
             content = (await answer.arrayBuffer()).to_bytes()
         except asyncio.CancelledError:
             abort.abort()
             raise
         except JsException as exc:
+            if abort.signal.aborted:
+                raise TimedOut("The server did not answer in time") from exc
             raise ConnectionFailed(str(exc)) from exc
+        finally:
+            late.cancel()
         return Response(answer.status, {str(pair[0]).lower(): str(pair[1]) for pair in answer.headers}, content)
 
     async def upload(self, method: str, url: str, headers: Mapping[str, str], source: Any, on_progress: Progress | None = None) -> Response:
@@ -92,7 +101,10 @@ class BrowserTransport:
     async def socket(self, url: str) -> BrowserSocket:
         socket = BrowserSocket(js.WebSocket.new(url))
         try:
-            await socket.opened
+            await asyncio.wait_for(socket.opened, self._timeout)
+        except asyncio.TimeoutError as exc:  # noqa: UP041  (not the built-in one before 3.11)
+            await socket.close()
+            raise TimedOut("The socket was not open in time") from exc
         except BaseException:
             await socket.close()
             raise
