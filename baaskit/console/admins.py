@@ -80,7 +80,7 @@ async def ensure_setup_token(kit: Kit) -> str | None:
             yield delete(t.state).where(t.state.c.key == SETUP_KEY)
             return None
         yield delete(t.state).where(t.state.c.key == SETUP_KEY)
-        yield insert(t.state).values(key=SETUP_KEY, value=_digest(token))
+        yield insert(t.state).values(key=SETUP_KEY, value={"sha256": _digest(token)})
         return token
 
     made: str | None = await kit.database.run(script)
@@ -104,7 +104,7 @@ async def set_up(kit: Kit, setup_token: str, email: str, password: str) -> Admin
 
     def script() -> Any:
         stored = yield select(t.state.c.value).where(t.state.c.key == SETUP_KEY)
-        if not stored or not hmac.compare_digest(str(stored[0]["value"]), offered) or (yield select(t.admins.c.id).limit(1)):
+        if not stored or not hmac.compare_digest(stored[0]["value"]["sha256"], offered) or (yield select(t.admins.c.id).limit(1)):
             raise SetupRefused()
         yield delete(t.state).where(t.state.c.key == SETUP_KEY)
         yield from _store(kit, admin, hashed, now, actor=email)
