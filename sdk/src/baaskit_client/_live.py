@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import Any, Generic, Literal, TypeVar
+from uuid import uuid4
 
 from ._calls import Row
 from ._errors import BaasError, ChangesLost, UnreadableAnswer
@@ -36,7 +36,7 @@ class LiveQuery(Generic[R]):
     def __init__(self, realtime: Realtime, query: Select[R, Any], checkpoint: dict[str, Any] | None = None) -> None:
         if query.schema:
             raise ValueError("Live queries read the default schema")
-        self.name = f"realtime:live-{secrets.token_hex(6)}"
+        self.name = f"realtime:live-{uuid4().hex[:12]}"
         self.state: LiveState = "connecting"
         self._realtime, self._query = realtime, query
         self._live = LiveRows(query.orders)
