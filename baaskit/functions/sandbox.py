@@ -93,7 +93,12 @@ def process_limit(sandbox: Sandbox, workers: int) -> int:
 
 
 def become(uid: int | None) -> None:
-    """In the zygote, before any author code: give up root for good, take no new privileges, end with the parent."""
+    """In the zygote, before any author code: give up root for good, take no new privileges, end with the parent.
+
+    Short of memory the system ends functions before the server, and the server's work goes before theirs.
+    """
+    os.nice(5)
+    _write("/proc/self/oom_score_adj", "500")  # before the lines below make /proc/self unwritable
     if uid is not None:
         os.setgroups([])
         os.setresgid(uid, uid, uid)
@@ -121,6 +126,13 @@ def _limit(which: int, value: int) -> None:
     hard = resource.getrlimit(which)[1]
     value = value if hard == resource.RLIM_INFINITY else min(value, hard)
     resource.setrlimit(which, (value, value))
+
+
+def _write(path: str, text: str) -> None:
+    try:
+        Path(path).write_text(text)
+    except OSError:
+        pass
 
 
 def _prctl(option: int, value: int) -> None:

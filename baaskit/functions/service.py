@@ -60,7 +60,7 @@ class FunctionService:
             idle_seconds=idle_seconds,
         )
         self._pool: Pool | None = None
-        self._draining: set[asyncio.Task[None]] = set()
+        self._draining: dict[asyncio.Task[None], Pool] = {}
         self._ticker: asyncio.Task[None] | None = None
         self._reloading = asyncio.Lock()
         self._before = BeforeHooks(self)
@@ -109,8 +109,8 @@ class FunctionService:
             old, self._pool = self._pool, pool
             if old:
                 task = asyncio.create_task(old.drain(_DRAIN_SECONDS))
-                self._draining.add(task)
-                task.add_done_callback(self._draining.discard)
+                self._draining[task] = old
+                task.add_done_callback(lambda ended: self._draining.pop(ended, None))
             await self._after.follow(self.manifest)
             fact("functions.loaded", release=self.manifest.release, functions=len(self.manifest.functions), ms=round((time.monotonic() - started) * 1000))
 
@@ -119,12 +119,13 @@ class FunctionService:
         if self._ticker:
             self._ticker.cancel()
         await self._after.stop()
-        for task in self._draining:
+        draining = dict(self._draining)
+        for task in draining:
             task.cancel()
-        await asyncio.gather(*self._draining, *([self._ticker] if self._ticker else []), return_exceptions=True)
+        await asyncio.gather(*draining, *([self._ticker] if self._ticker else []), return_exceptions=True)
         pool, self._pool = self._pool, None
-        if pool:
-            await pool.drain(0)
+        for left in [*draining.values(), *([pool] if pool else [])]:
+            await left.drain(0)
         await self._flush()
 
     async def invoke(
