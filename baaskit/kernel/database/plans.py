@@ -5,7 +5,7 @@ Everything is dropped at once when the catalogue is swapped, so no request runs 
 
 from __future__ import annotations
 
-from typing import Any, Callable, Sequence, TypeVar
+from typing import Any, Callable, Literal, Sequence, TypeVar
 
 from baaskit.kernel.database import Catalog, Database
 from baaskit.kernel.database.binding import Statement
@@ -17,6 +17,7 @@ from baaskit.kernel.schema import TableName
 
 KEPT = 4000  # shapes; a client that makes more of them only loses the short cut
 T = TypeVar("T")
+Resolution = Literal["merge-duplicates", "ignore-duplicates", ""]
 
 
 class CompiledRead:
@@ -68,21 +69,27 @@ class Plans:
             ("read", name, role, query), lambda: CompiledRead(plan_read(query, catalog, name, role, self.limits), database.dialect, catalog)
         )
 
-    def insert(self, name: TableName, query: Query, role: str, columns: Sequence[str], resolution: Any, returning: bool) -> CompiledWrite:
-        catalog, listed = self.database.catalog, tuple(columns)
+    def insert(
+        self, name: TableName, query: Query, role: str, columns: Sequence[str], resolution: Resolution = "", returning: bool = False, added: Sequence[str] = ()
+    ) -> CompiledWrite:
+        catalog, listed, more = self.database.catalog, tuple(columns), tuple(added)
+
+        def build() -> CompiledWrite:
+            plan = plan_insert(query, catalog, name, role, listed, added=more, resolution=resolution, returning=returning, limits=self.limits)
+            return self._write(plan)
+
+        return self.remembered(("insert", name, role, query, listed, more, resolution, returning), build)
+
+    def update(
+        self, name: TableName, query: Query, role: str, columns: Sequence[str], returning: bool = False, added: Sequence[str] = ()
+    ) -> CompiledWrite:
+        catalog, listed, more = self.database.catalog, tuple(columns), tuple(added)
         return self.remembered(
-            ("insert", name, role, query, listed, resolution, returning),
-            lambda: self._write(plan_insert(query, catalog, name, role, listed, resolution=resolution, returning=returning, limits=self.limits)),
+            ("update", name, role, query, listed, more, returning),
+            lambda: self._write(plan_update(query, catalog, name, role, listed, added=more, returning=returning, limits=self.limits)),
         )
 
-    def update(self, name: TableName, query: Query, role: str, columns: Sequence[str], returning: bool) -> CompiledWrite:
-        catalog, listed = self.database.catalog, tuple(columns)
-        return self.remembered(
-            ("update", name, role, query, listed, returning),
-            lambda: self._write(plan_update(query, catalog, name, role, listed, returning=returning, limits=self.limits)),
-        )
-
-    def delete(self, name: TableName, query: Query, role: str, returning: bool) -> CompiledWrite:
+    def delete(self, name: TableName, query: Query, role: str, returning: bool = False) -> CompiledWrite:
         catalog = self.database.catalog
         return self.remembered(
             ("delete", name, role, query, returning),

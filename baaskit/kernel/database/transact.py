@@ -173,19 +173,18 @@ class _Run:
         assert access is not None
         condition, before = access.check, None
         old = sorted(condition.old_columns) if condition is not None else []
-        if not self.plan.columns:
-            ids = yield from self._captured([])
-        else:
-            if old:
-                before = yield from self._captured(old)
-                extra = {**extra, "ids": _listed(before)}
-            statement = self.write.statement(("update", bool(old)), lambda b: b.update(self.plan, bool(old)))
-            try:
-                returned = yield self.step(statement, extra)
-            except Violation as problem:
-                raise (yield from self._explained(problem, record)) from None
-            ids = [identity for (identity,) in returned]
-            yield from self._check(condition, before if before is not None else ids)
+        if not self.plan.columns:  # nothing to set: no row is touched, as PostgREST has it
+            return Written(0, 0, None if self.plan.returning is None else [])
+        if old:
+            before = yield from self._captured(old)
+            extra = {**extra, "ids": _listed(before)}
+        statement = self.write.statement(("update", bool(old)), lambda b: b.update(self.plan, bool(old)))
+        try:
+            returned = yield self.step(statement, extra)
+        except Violation as problem:
+            raise (yield from self._explained(problem, record)) from None
+        ids = [identity for (identity,) in returned]
+        yield from self._check(condition, before if before is not None else ids)
         rows = yield from self._shown(ids)
         return Written(len(ids), 0, rows)
 

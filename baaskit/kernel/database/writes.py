@@ -110,8 +110,10 @@ class WriteBuilder(Builder):
         if plan.resolution == "ignore-duplicates":
             statement = statement.on_conflict_do_nothing(index_elements=list(plan.conflict or ()))
         elif plan.resolution == "merge-duplicates":
+            # Only what the client sent is overwritten: a default filled in for a new row must not change an old one.
+            overwritten = [name for name in columns if name in plan.columns] or list(plan.conflict or ())
             statement = statement.on_conflict_do_update(
-                index_elements=list(plan.conflict or ()), set_={name: statement.excluded[name] for name in columns or plan.conflict or ()}
+                index_elements=list(plan.conflict or ()), set_={name: statement.excluded[name] for name in overwritten}
             )
         return self.binds.compile(statement.returning(self.identity(target)), self.dialect)
 

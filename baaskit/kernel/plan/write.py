@@ -21,11 +21,15 @@ def plan_insert(
     role: str,
     columns: Sequence[str],
     *,
+    added: Sequence[str] = (),
     resolution: Resolution = "",
     returning: bool = False,
     limits: Limits = Limits(),
 ) -> WritePlan:
-    """The plan of inserting rows that set `columns`; with `resolution` an upsert on `on_conflict` or the primary key."""
+    """The plan of inserting rows that set `columns`; with `resolution` an upsert on `on_conflict` or the primary key.
+
+    `added` are columns that the server's own code sets beside them: they need no privilege of the role.
+    """
     planner = Planner(catalog, role, limits)
     table = _writable(find_table(catalog, name), "insert into")
     insert = catalog.policies.access(name, "insert", role)
@@ -38,21 +42,30 @@ def plan_insert(
         update = catalog.policies.access(name, "update", role)
         _check_columns(planner, table, [c for c in columns if c not in conflict], update, "update")
     return WritePlan(
-        table, "insert", tuple(columns), planner.select_access(name), insert=insert, update=update, conflict=conflict,
+        table, "insert", (*columns, *_known(planner, table, added)), planner.select_access(name), insert=insert, update=update, conflict=conflict,
         resolution=resolution if conflict is not None else "", returning=_returning(planner, table, query, returning),
     )  # fmt: skip
 
 
 def plan_update(
-    query: Query, catalog: Catalog, name: TableName, role: str, columns: Sequence[str], *, returning: bool = False, limits: Limits = Limits()
+    query: Query,
+    catalog: Catalog,
+    name: TableName,
+    role: str,
+    columns: Sequence[str],
+    *,
+    added: Sequence[str] = (),
+    returning: bool = False,
+    limits: Limits = Limits(),
 ) -> WritePlan:
-    """The plan of setting `columns` on the rows that the filters choose. Without a filter: 21000."""
+    """The plan of setting `columns` on the rows that the filters choose. Without a filter: 21000. `added` as in `plan_insert`."""
     planner = Planner(catalog, role, limits)
     table = _writable(find_table(catalog, name), "update")
     access = catalog.policies.access(name, "update", role)
     _check_columns(planner, table, columns, access, "update")
     where, children, shown = _chosen(planner, table, query, returning, "UPDATE")
-    return WritePlan(table, "update", tuple(columns), planner.select_access(name), update=access, where=where, children=children, returning=shown)
+    columns = (*columns, *_known(planner, table, added))
+    return WritePlan(table, "update", columns, planner.select_access(name), update=access, where=where, children=children, returning=shown)
 
 
 def plan_delete(query: Query, catalog: Catalog, name: TableName, role: str, *, returning: bool = False, limits: Limits = Limits()) -> WritePlan:
@@ -68,6 +81,13 @@ def _writable(table: Table, verb: str) -> Table:
     if table.view:
         raise SqlState("55000", f'cannot {verb} view "{table.name.name}"', hint="Write to the tables that the view reads.")
     return table
+
+
+def _known(planner: Planner, table: Table, added: Sequence[str]) -> Sequence[str]:
+    for name in added:
+        if name not in table.by_name:
+            raise UnknownPayloadColumn(table.name.name, name, [c.name for c in planner.visible(table)])
+    return added
 
 
 def _check_columns(planner: Planner, table: Table, columns: Sequence[str], access: Access, command: str) -> None:

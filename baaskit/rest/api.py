@@ -1,0 +1,106 @@
+"""The data API as an ASGI app for `/rest/v1/*`: address, caller, then read, write or batch."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Mapping
+from urllib.parse import unquote
+
+import orjson
+
+from baaskit.errors import BaasError
+from baaskit.errors.rest import InvalidBody, UnknownAddress, UnknownFunction, UnknownSchema, UnsupportedMethod
+from baaskit.kernel.claims import Claims
+from baaskit.kernel.database.plans import Plans
+from baaskit.kernel.kit import Kit
+from baaskit.kernel.plan import Limits, find_table
+from baaskit.kernel.schema import TableName
+from baaskit.rest.answer import Answer, Send, failure, send_answer
+from baaskit.rest.batch import run_batch
+from baaskit.rest.reads import read_table
+from baaskit.rest.request import Receive, Request, parse_body, read_body, read_headers, token_of
+from baaskit.rest.writes import write_table
+
+PREFIX = "/rest/v1"
+_READS = frozenset({"GET", "HEAD"})
+_WRITES = frozenset({"POST", "PATCH", "PUT", "DELETE"})
+_METHODS = b"OPTIONS,GET,HEAD,POST,PUT,PATCH,DELETE"
+
+
+class Rest:
+    """Every request is answered here, errors included, in the dialect's shape; CORS is put around it outside.
+
+    Never lets an error of the client or the database out; what does come out is a fault of the server.
+    """
+
+    def __init__(self, kit: Kit) -> None:
+        self._kit = kit
+        self._schemas = tuple(kit.settings.exposed_schemas)
+        self._max_body = kit.settings.max_body_bytes
+        self._plans = Plans(kit.database, Limits(max_rows=kit.settings.max_rows))
+
+    async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        claims: Claims | None = None
+        method = scope["method"]
+        try:
+            headers = read_headers(scope)
+            raw_query = scope["query_string"].decode("latin-1")
+            claims = self._kit.keys.verifier.verify(token_of(headers, raw_query), time.time())
+            name = scope["path"][len(PREFIX) + 1 :]
+            answer = await self._answer(Request(method, name, raw_query, headers, claims), receive)
+        except BaasError as problem:
+            answer = failure(problem, claims)
+        await send_answer(send, answer, head=method == "HEAD")
+
+    async def _answer(self, request: Request, receive: Receive) -> Answer:
+        method, name = request.method, request.name
+        if name == "batch" and method == "POST" and not self._is_table("batch", request):
+            body = await read_body(receive, request.headers, self._max_body)
+            return await run_batch(self._plans, self._kit.hooks, parse_body(body, {}), request.claims, self._table_of_operation)
+        if name.startswith("rpc/"):
+            return await self._function(request, receive)
+        table = self._table(name, request.headers, method)
+        if method in _READS:
+            answer = await read_table(self._plans, table, request)
+        elif method in _WRITES:
+            body = b"" if method == "DELETE" else await read_body(receive, request.headers, self._max_body)
+            answer = await write_table(self._plans, self._kit.hooks, table, request, body)
+        elif method == "OPTIONS":
+            find_table(self._kit.database.catalog, table)
+            return Answer(200, [(b"allow", _METHODS)])
+        else:
+            raise UnsupportedMethod(method)
+        if len(self._schemas) > 1:
+            answer.headers.append((b"content-profile", table.schema.encode()))
+        return answer
+
+    def _is_table(self, name: str, request: Request) -> bool:
+        """A project's own table comes before our addition of the same name."""
+        return self._kit.database.catalog.schema.get(name, self._schemas[0]) is not None
+
+    def _table(self, name: str, headers: Mapping[bytes, bytes], method: str) -> TableName:
+        """The addressed table. Only exposed schemas have addresses, so a system table has none, however it is spelled."""
+        if not name or "/" in name.rstrip("/"):
+            raise UnknownAddress()
+        wanted = headers.get(b"accept-profile" if method in _READS else b"content-profile")
+        schema = self._schemas[0] if wanted is None else wanted.decode("latin-1")
+        if schema not in self._schemas:
+            raise UnknownSchema(schema, self._schemas)
+        return TableName(schema, name.rstrip("/"))
+
+    def _table_of_operation(self, name: str, headers: dict[bytes, bytes], method: str) -> TableName:
+        return self._table(unquote(name), headers, method)
+
+    async def _function(self, request: Request, receive: Receive) -> Answer:
+        """Functions by rpc are not declared anywhere yet, so none is found; the error names what was looked for."""
+        if request.method not in ("GET", "HEAD", "POST"):
+            raise UnsupportedMethod(request.method)
+        arguments = [key for key, _ in request.items()]
+        if request.method == "POST":
+            body = await read_body(receive, request.headers, self._max_body)
+            try:
+                given = orjson.loads(body) if body else {}
+            except orjson.JSONDecodeError:
+                raise InvalidBody("Empty or invalid json") from None
+            arguments = list(given) if isinstance(given, dict) else []
+        raise UnknownFunction(self._schemas[0], request.name.removeprefix("rpc/"), sorted(arguments)[:50])

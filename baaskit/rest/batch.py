@@ -1,0 +1,127 @@
+"""`POST /rest/v1/batch`: many operations in one transaction, under all policies; all of them happen or none does.
+
+`{"operations": [{"method", "path", "body"?, "prefer"?, "headers"?, "expect"?}]}` → `{"results": [{"status", "headers", "body"}]}`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Callable, Generator
+
+import orjson
+
+from baaskit.errors import BaasError
+from baaskit.errors.rest import BatchConflict, InvalidBody, TooComplex, UnsupportedMethod
+from baaskit.kernel.claims import Claims
+from baaskit.kernel.database import Sql
+from baaskit.kernel.database.plans import Plans
+from baaskit.kernel.hooks import Hooks
+from baaskit.kernel.schema import TableName
+from baaskit.rest.answer import Answer, JSON
+from baaskit.rest.reads import answer_page, page_steps, prepare
+from baaskit.rest.request import Request
+from baaskit.rest.writes import plan_write
+
+MAX_OPERATIONS = 100
+_HEADERS = frozenset({"prefer", "accept", "content-profile", "accept-profile", "range", "range-unit", "content-type"})
+
+Outcome = tuple[Answer, int]  # the answer, and how many rows it affected or found
+Steps = Generator[Sql, list[Any], Outcome]
+Address = Callable[[str, dict[bytes, bytes], str], TableName]  # decoded name, headers, method → table; refuses
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    request: Request
+    body: bytes
+    expect: int | None
+
+
+async def run_batch(plans: Plans, hooks: Hooks, body: Any, claims: Claims, address: Address) -> Answer:
+    """Plan every operation (hooks run here, before the transaction), then run them in order in one transaction.
+
+    An error of operation i is that operation's own error with `operation i` in its hint; BatchConflict when `expect` is missed.
+    """
+    operations = _operations(body, claims)
+    steps: list[Callable[[], Steps]] = []
+    for index, operation in enumerate(operations):
+        try:
+            steps.append(await _planned(plans, hooks, operation, address))
+        except BaasError as problem:
+            raise _placed(problem, index) from None
+
+    def script() -> Generator[Sql, list[Any], list[Answer]]:
+        answers: list[Answer] = []
+        for index, (operation, run) in enumerate(zip(operations, steps, strict=True)):
+            try:
+                answer, affected = yield from run()
+            except BaasError as problem:
+                raise _placed(problem, index) from None
+            if operation.expect is not None and affected != operation.expect:
+                raise BatchConflict(index, operation.expect, affected)
+            answers.append(answer)
+        return answers
+
+    answers = await plans.database.run(script)
+    return Answer(200, [JSON], b'{"results":[' + b",".join(_result(answer) for answer in answers) + b"]}")
+
+
+def _operations(body: Any, claims: Claims) -> list[Operation]:
+    listed = body.get("operations") if isinstance(body, dict) else None
+    if not isinstance(listed, list):
+        raise InvalidBody('A batch is {"operations": [...]}')
+    if len(listed) > MAX_OPERATIONS:
+        raise TooComplex(f"A batch may have {MAX_OPERATIONS} operations; this one has {len(listed)}.")
+    return [_operation(entry, index, claims) for index, entry in enumerate(listed)]
+
+
+def _operation(entry: Any, index: int, claims: Claims) -> Operation:
+    if not isinstance(entry, dict) or not isinstance(entry.get("path"), str) or not isinstance(entry.get("method"), str):
+        raise InvalidBody(f"operation {index}: method and path are needed")
+    expect = entry.get("expect")
+    if expect is not None and (not isinstance(expect, int) or isinstance(expect, bool) or expect < 0):
+        raise InvalidBody(f"operation {index}: expect must be a number of rows")
+    headers = {}
+    given = entry.get("headers") or {}
+    if not isinstance(given, dict):
+        raise InvalidBody(f"operation {index}: headers must be an object")
+    for name, value in given.items():
+        if name.lower() in _HEADERS:  # the caller is the batch's: an operation cannot bring another
+            headers[name.lower().encode()] = str(value).encode("latin-1", "replace")
+    if isinstance(entry.get("prefer"), str):
+        headers[b"prefer"] = entry["prefer"].encode("latin-1", "replace")
+    name, _, search = entry["path"].lstrip("/").removeprefix("rest/v1/").partition("?")
+    request = Request(entry["method"].upper(), name, search, headers, claims)
+    return Operation(request, orjson.dumps(entry["body"]) if "body" in entry else b"", expect)
+
+
+async def _planned(plans: Plans, hooks: Hooks, operation: Operation, address: Address) -> Callable[[], Steps]:
+    request = operation.request
+    table = address(request.name, request.headers, request.method)
+    if request.method == "GET":
+        prepared, values = prepare(plans, table, request)
+
+        def read() -> Steps:
+            page = yield from page_steps(plans.database.dialect, prepared, values, request.claims)
+            return answer_page(page, prepared, values), len(page.rows)
+
+        return read
+    if request.method not in ("POST", "PATCH", "DELETE"):
+        raise UnsupportedMethod(request.method)
+    planned = await plan_write(plans, hooks, table, request, operation.body)
+
+    def write() -> Steps:
+        written = yield from planned.steps()
+        return planned.answer(written), written.affected
+
+    return write
+
+
+def _placed(problem: BaasError, index: int) -> BaasError:
+    problem.hint = f"{problem.hint} (operation {index})" if problem.hint else f"operation {index}"
+    return problem
+
+
+def _result(answer: Answer) -> bytes:
+    headers = {name.decode(): value.decode("latin-1") for name, value in answer.headers if name != b"content-type"}
+    return b'{"status":%d,"headers":%b,"body":%b}' % (answer.status, orjson.dumps(headers), answer.body or b"null")

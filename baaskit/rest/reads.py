@@ -1,0 +1,157 @@
+"""GET and HEAD of a table: plan (or remember), one statement, and the answer around the bytes that the database wrote."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Generator, Sequence
+
+import orjson
+
+from baaskit.errors.rest import NotSingular, RangeNotSatisfiable
+from baaskit.kernel.claims import Claims
+from baaskit.kernel.database import Sql
+from baaskit.kernel.database.plans import CompiledRead, Plans
+from baaskit.kernel.plan import ReadPlan
+from baaskit.kernel.policy import TRUE
+from baaskit.kernel.query import NONE, Preferences, Query, Value, parse, parse_preferences, split_template
+from baaskit.kernel.schema import TableName
+from baaskit.rest.answer import Answer, array, content_range, without_nulls
+from baaskit.rest.request import FOREIGN_KEYS, Media, Request, with_range
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A read that has been seen before: what to run, and which slots the values of a like request go to."""
+
+    compiled: CompiledRead
+    media: Media
+    preferences: Preferences
+    values: tuple[Value, ...]
+    fills: tuple[tuple[int, int], ...]  # (part of the query string, slot)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows as JSON texts, and the total when it is known. `counted` is how it became known: the preference's word."""
+
+    rows: list[str]
+    total: int | None = None
+    counted: str = ""
+
+
+async def read_table(plans: Plans, table: TableName, request: Request) -> Answer:
+    """Answer a read. Raises what planning and the database raise."""
+    prepared, values = prepare(plans, table, request)
+    if not prepared.preferences.count:
+        statement = prepared.compiled.statement
+        rows = await plans.database.fetch_raw(statement.text, statement.bind(values, request.claims))
+        return answer_page(Page([row[0] for row in rows]), prepared, values)
+    page = await plans.database.read(lambda: page_steps(plans.database.dialect, prepared, values, request.claims))
+    return answer_page(page, prepared, values)
+
+
+def prepare(plans: Plans, table: TableName, request: Request) -> tuple[Prepared, Sequence[Value]]:
+    """The read and its values: by the form of the raw query string when it is known, else parsed and planned."""
+    headers = request.headers
+    template = split_template(request.raw_query) if b"range" not in headers else None
+    key: Any = None
+    if template is not None:
+        key = (table, request.claims.role, template.key, headers.get(b"accept"), headers.get(b"prefer"))
+        known: Prepared | None = plans.known(key)
+        if known is not None:
+            values = list(known.values)
+            for part, slot in known.fills:
+                values[slot] = template.values[part]  # type: ignore[assignment]
+            return known, values
+    query = parse(with_range(request.items(), headers), ignore=FOREIGN_KEYS)
+    preferences = parse_preferences(request.prefer) if b"prefer" in headers else NONE
+    compiled = plans.read(table, query, request.claims.role)
+    fills: list[tuple[int, int]] = []
+    if template is not None:
+        fills = [(part, slot) for part, slot in enumerate(query.slots_by_item) if slot >= 0 and template.values[part] is not None]
+    prepared = Prepared(compiled, request.media, preferences, query.values, tuple(fills))
+    # A template is only worth keeping when every value of the request came out of it.
+    if key is not None and len(query.slots_by_item) == len(template.key if template else ()) and len(fills) == len(query.values):
+        plans.remembered(key, lambda: prepared)
+    return prepared, query.values
+
+
+def _number(values: Sequence[Value], slot: int) -> int | None:
+    return int(values[slot]) if slot >= 0 else None  # type: ignore[arg-type]
+
+
+def _total_seen(plan: ReadPlan, rows: int, values: Sequence[Value]) -> int | None:
+    """The total, when the page itself tells: it is not empty (or the first) and not full."""
+    offset = _number(values, plan.offset) or 0
+    caps = [cap for cap in (_number(values, plan.limit), plan.max_rows) if cap is not None]
+    full = bool(caps) and rows >= min(caps)
+    return None if full or (rows == 0 and offset > 0) else offset + rows
+
+
+def page_steps(dialect: str, prepared: Prepared, values: Sequence[Value], claims: Claims) -> Generator[Sql, list[Any], Page]:
+    """The page and, as preferred, its total; a script's steps, so that both come from one snapshot."""
+    compiled, wanted = prepared.compiled, prepared.preferences.count
+    found = yield Sql(compiled.statement.text, compiled.statement.bind(values, claims))
+    rows = [row[0] for row in found]
+    if not wanted:
+        return Page(rows)
+    count = compiled.count
+    planner_may_tell = dialect == "postgresql" and _is_open(compiled.plan)
+    if wanted != "exact" and planner_may_tell:
+        estimate = yield Sql("EXPLAIN (FORMAT JSON) " + count.text, count.bind(values, claims))
+        guess = _estimate(estimate[0][0])
+        if wanted == "planned" or guess > (compiled.plan.max_rows or 1000):
+            return Page(rows, max(guess, len(rows)), wanted)
+    total = _total_seen(compiled.plan, len(rows), values)
+    if total is None:
+        total = (yield Sql(count.text, count.bind(values, claims)))[0][0]
+    return Page(rows, total, wanted if wanted == "estimated" and planner_may_tell else "exact")
+
+
+def _is_open(plan: ReadPlan) -> bool:
+    """Whether the caller may read every row anyway: only then may the planner's statistics speak to it (A3)."""
+    own = not plan.access.denied and (plan.access.using is None or plan.access.using == TRUE) and plan.access.columns is None
+    return own and all(_is_open(child) for child in plan.children)
+
+
+def _estimate(explained: Any) -> int:
+    found = orjson.loads(explained) if isinstance(explained, str) else explained
+    plan = found[0]["Plan"]
+    return int((plan.get("Plans") or [plan])[0]["Plan Rows"])
+
+
+def answer_page(page: Page, prepared: Prepared, values: Sequence[Value]) -> Answer:
+    """The answer around a page. Raises NotSingular, RangeNotSatisfiable."""
+    media, plan, rows, total = prepared.media, prepared.compiled.plan, page.rows, page.total
+    offset = (_number(values, plan.offset) or 0) if plan.offset >= 0 else 0
+    if total is not None and offset > total:
+        raise RangeNotSatisfiable(details=f"An offset of {offset} was requested, but there are only {total} rows.")
+    if media.single:
+        if len(rows) != 1:
+            raise NotSingular(len(rows))
+        body = rows[0].encode()
+    else:
+        body = array(rows)
+    if media.strip_nulls:
+        body = without_nulls(body)
+    headers = [(b"content-type", media.content_type), (b"content-range", content_range(offset, len(rows), total))]
+    if prepared.preferences is not NONE:
+        headers += applied(prepared.preferences, page.counted, ("count", "handling"))
+    return Answer(206 if total is not None and len(rows) < total else 200, headers, body)
+
+
+def applied(preferences: Preferences, counted: str, names: tuple[str, ...]) -> list[tuple[bytes, bytes]]:
+    """`Preference-Applied`: what was honoured, in its words. A count is named by how it was really made."""
+    words = []
+    for word in preferences.applied:
+        name, _, _value = word.partition("=")
+        if name == "count" and counted:
+            words.append(f"count={counted}")
+        elif name in names and name != "count":
+            words.append(word)
+    return [(b"preference-applied", ", ".join(words).encode())] if words else []
+
+
+def one_query(items: list[tuple[str, str]]) -> Query:
+    """The query of a write: the same grammar."""
+    return parse(items, ignore=FOREIGN_KEYS)

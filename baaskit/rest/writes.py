@@ -1,0 +1,186 @@
+"""POST, PATCH, PUT and DELETE of a table: payload, hooks, one transaction under policy, and the answer about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Callable, Generator
+from urllib.parse import quote
+
+import orjson
+
+from baaskit.errors import BaasError
+from baaskit.errors.rest import InvalidPut, LimitedPut, MaxAffected, NotSingular, PutMismatch, UnsupportedMethod
+from baaskit.kernel.database import Sql
+from baaskit.kernel.database.plans import Plans
+from baaskit.kernel.database.transact import CompiledWrite, Written
+from baaskit.kernel.hooks import Hooks, Write
+from baaskit.kernel.plan import find_table
+from baaskit.kernel.query import Field, Filter, Item, Preferences, Query, parse_preferences
+from baaskit.kernel.schema import Table, TableName
+from baaskit.rest.answer import Answer, Header, array, content_range, without_nulls
+from baaskit.rest.payload import Payload, caller_defaults, filled, insert_payload, update_payload
+from baaskit.rest.reads import applied, one_query
+from baaskit.rest.request import Media, Request, parse_body
+
+Steps = Generator[Sql, list[Any], Written]
+_APPLIED = ("return", "count", "resolution", "missing", "handling", "max-affected", "tx")
+
+
+class _Undone(Exception):
+    """Carries the result of a transaction that is rolled back by wish (`tx=rollback`)."""
+
+    def __init__(self, written: Written) -> None:
+        self.written = written
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedWrite:
+    """A write that is ready to run: its steps, and how to answer with what they return."""
+
+    steps: Callable[[], Steps]
+    answer: Callable[[Written], Answer]
+    affects: str  # the verb's SQL command
+
+
+async def write_table(plans: Plans, hooks: Hooks, table: TableName, request: Request, body: bytes) -> Answer:
+    """Answer a write. Raises what planning, hooks and the database raise; then nothing has been written."""
+    planned = await plan_write(plans, hooks, table, request, body)
+    preferences = parse_preferences(request.prefer)
+
+    def script() -> Steps:
+        written = yield from planned.steps()
+        if preferences.rollback:
+            raise _Undone(written)
+        return written
+
+    try:
+        written = await plans.database.run(script)
+    except _Undone as undone:
+        written = undone.written
+    return planned.answer(written)
+
+
+async def plan_write(plans: Plans, hooks: Hooks, table: TableName, request: Request, body: bytes) -> PlannedWrite:
+    """Everything before the transaction: parse, hooks, plan. No transaction is open while a hook runs."""
+    query, preferences = one_query(request.items()), parse_preferences(request.prefer)
+    described = find_table(plans.database.catalog, table)
+    if request.method == "PATCH":
+        payload = update_payload(parse_body(body, request.headers), body, query)
+        compiled, payload = await _plan_update(plans, hooks, described, query, preferences, request, payload)
+    elif request.method == "DELETE":
+        await hooks.before_write.run(Write(table, "delete", [], request.claims))
+        payload = Payload([], ())
+        compiled = plans.delete(table, query, request.claims.role, preferences.answer == "representation")
+    elif request.method in ("POST", "PUT"):
+        payload = insert_payload(parse_body(body, request.headers), body, query, preferences)
+        if request.method == "PUT":
+            query, preferences = _put(described, query, payload, preferences)
+        compiled, payload = await _plan_insert(plans, hooks, described, query, preferences, request, payload)
+    else:
+        raise UnsupportedMethod(request.method)
+    return _planned(compiled, query, preferences, request, payload, described)
+
+
+async def _hooked(hooks: Hooks, table: Table, command: Any, payload: Payload, request: Request) -> tuple[Payload, tuple[str, ...]]:
+    """The payload after the hooks, and the columns that they added. Hooks may change records, not their number."""
+    if not hooks.before_write:
+        return payload, ()
+    rows = [dict(record) for record in payload.records]
+    result = await hooks.before_write.run(Write(table.name, command, rows, request.claims))
+    added = dict.fromkeys(name for record in result.rows for name in record if name not in payload.columns)
+    return Payload([dict(record) for record in result.rows], payload.columns), tuple(added)
+
+
+async def _plan_insert(
+    plans: Plans, hooks: Hooks, table: Table, query: Query, preferences: Preferences, request: Request, payload: Payload
+) -> tuple[CompiledWrite, Payload]:
+    claims = request.claims
+    shown, returning = _shown(query, table, preferences)
+
+    def plan(added: tuple[str, ...]) -> CompiledWrite:
+        return plans.insert(table.name, shown, claims.role, payload.columns, preferences.resolution, returning, added)
+
+    plan(())  # what the caller may not do is refused before anybody's code runs
+    payload = filled(payload, caller_defaults(table, claims))
+    payload, added = await _hooked(hooks, table, "insert", payload, request)
+    defaults = caller_defaults(table, claims)
+    return plan(tuple(name for name in added if name not in defaults)), payload
+
+
+async def _plan_update(
+    plans: Plans, hooks: Hooks, table: Table, query: Query, preferences: Preferences, request: Request, payload: Payload
+) -> tuple[CompiledWrite, Payload]:
+    role, returning = request.claims.role, preferences.answer == "representation"
+    plans.update(table.name, query, role, payload.columns, returning)
+    payload, added = await _hooked(hooks, table, "update", payload, request)
+    if len(payload.records) != 1:
+        raise BaasError("A hook must leave one record of an update.")
+    return plans.update(table.name, query, role, payload.columns, returning, added), payload
+
+
+def _shown(query: Query, table: Table, preferences: Preferences) -> tuple[Query, bool]:
+    """The query that shows written rows: as asked, or the primary key for a Location."""
+    if preferences.answer == "headers-only" and table.primary_key:
+        keys = tuple(Item(Field(name)) for name in table.primary_key)
+        return Query(keys, query.levels, None, query.on_conflict, query.values), True
+    return query, preferences.answer == "representation"
+
+
+def _put(table: Table, query: Query, payload: Payload, preferences: Preferences) -> tuple[Query, Preferences]:
+    """PUT is an upsert of one row, which the filters must name by its whole primary key."""
+    root = query.root
+    if root.limit >= 0 or root.offset >= 0:
+        raise LimitedPut()
+    filters = [c for c in root.conditions if isinstance(c, Filter) and c.operator == "eq" and not c.negated and not c.field.steps and not c.quantifier]
+    named = {c.field.name: str(query.values[c.slot]) for c in filters}
+    if len(filters) != len(root.conditions) or set(named) != set(table.primary_key) or not named:
+        raise InvalidPut()
+    if len(payload.records) != 1 or any(str(payload.records[0].get(name)) != value for name, value in named.items()):
+        raise PutMismatch()
+    rest = tuple(level for level in query.levels if level.path)
+    chosen = Preferences(preferences.answer, preferences.count, "merge-duplicates", preferences.missing, preferences.rollback, applied=preferences.applied)
+    return Query(query.select, rest, query.columns, table.primary_key, query.values), chosen
+
+
+def _planned(compiled: CompiledWrite, query: Query, preferences: Preferences, request: Request, payload: Payload, table: Table) -> PlannedWrite:
+    media = request.media
+    single = media.single and preferences.answer == "representation"
+
+    def steps() -> Steps:
+        written = yield from compiled.script(payload.records, query.values, request.claims, payload.raw)
+        if single and written.affected != 1:
+            raise NotSingular(written.affected)
+        if preferences.max_affected is not None and written.affected > preferences.max_affected:
+            raise MaxAffected(written.affected)
+        return written
+
+    return PlannedWrite(steps, lambda written: _answer(written, preferences, media, request.method, table), compiled.plan.command)
+
+
+def _answer(written: Written, preferences: Preferences, media: Media, method: str, table: Table) -> Answer:
+    total = written.affected if preferences.count else None
+    headers: list[Header] = [(b"content-range", content_range(0, written.affected if method == "PATCH" else 0, total))]
+    headers += applied(preferences, "exact" if preferences.count else "", _APPLIED)
+    status = _status(method, written, preferences)
+    if preferences.answer == "headers-only" and written.rows and len(written.rows) == 1:
+        headers.append((b"location", _location(table, orjson.loads(written.rows[0]))))
+    if preferences.answer != "representation":
+        return Answer(status, headers)
+    rows = written.rows or []
+    body = rows[0].encode() if media.single else array(rows)
+    if media.strip_nulls:
+        body = without_nulls(body)
+    return Answer(status, [(b"content-type", media.content_type), *headers], body)
+
+
+def _status(method: str, written: Written, preferences: Preferences) -> int:
+    if method == "POST":
+        nothing_new = preferences.resolution == "merge-duplicates" and written.affected > 0 and written.inserted == 0
+        return 200 if nothing_new else 201
+    if method == "PUT" and written.inserted:
+        return 201
+    return 200 if preferences.answer == "representation" else 204
+
+
+def _location(table: Table, key: dict[str, Any]) -> bytes:
+    return f"/{quote(table.name.name)}?{'&'.join(f'{quote(name)}=eq.{quote(str(value))}' for name, value in key.items())}".encode()
