@@ -214,6 +214,12 @@ async def test_a_client_for_a_user_sends_that_token_and_never_refreshes(make_rig
     assert [asked.token for asked in rig.transport.asked] == ["their-token"]
 
 
+async def test_a_client_for_a_user_cannot_become_another(make_rig):
+    rig = make_rig(lambda asked: granted(1))
+    with pytest.raises(ValueError, match="as_user"):
+        await rig.client.as_user("their-token").auth.sign_in("a@b.c", "x")
+
+
 # Retries
 
 

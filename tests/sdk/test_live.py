@@ -236,6 +236,21 @@ async def test_signing_out_asks_for_the_rows_of_a_visitor(make_rig):
         assert await take(live, 1) == [("leave", 2)]
 
 
+async def test_signing_out_while_disconnected_never_resumes_as_the_former_user(make_rig):
+    rig = make_rig(stored=session(1))
+    async with watching(rig) as (live, server):
+        server.socket.drop()
+        await until(live, "waiting")
+        rig.transport.offline = True
+        await rig.client.auth.sign_out()
+        rig.transport.offline = False
+        rig.client.realtime.reconnect_now()
+        await server.connected()
+        payload = await server.joined(key=["id"], cursor="c0", rows=[])
+        assert (payload["config"]["live"][0]["since"], payload["access_token"]) == (None, "the-key")
+        assert await take(live, 2) == [("leave", 1), ("leave", 2)]
+
+
 async def test_a_missed_heartbeat_breaks_the_connection(make_rig):
     rig = make_rig()
     rig.client.realtime.heartbeat = 0.01
@@ -329,6 +344,28 @@ async def test_closing_the_client_ends_what_is_live(make_rig):
         await rig.client.close()
         with pytest.raises(ConnectionFailed):
             await reader
+
+
+async def test_a_live_query_is_entered_once(make_rig):
+    async with watching(make_rig()) as (live, _):
+        live.close()
+        with pytest.raises(RuntimeError, match="checkpoint"):
+            await live.__aenter__()
+
+
+async def test_a_bad_token_is_renewed_before_the_next_join(make_rig):
+    rig = make_rig(lambda asked: granted(2), stored=session(1))
+    server = Server(rig)
+    entering = asyncio.create_task(rig.client.live(QUERY).__aenter__())
+    await server.connected()
+    join_ref, ref, topic, _, payload = await server.next("phx_join")
+    assert payload["access_token"] == "token-1"
+    refusal = {"status": "error", "response": {"reason": "InvalidJWTToken: Token has expired 3 seconds ago"}}
+    server.socket.push([join_ref, ref, topic, "phx_reply", refusal])
+    payload = await server.joined(**SNAPSHOT)
+    assert payload["access_token"] == "token-2"
+    assert len((await entering).rows) == 2
+    await rig.client.close()
 
 
 # Channels

@@ -138,6 +138,8 @@ class Account:
 
     def adopt(self, session: Session | None, event: AuthEvent) -> Flow[None]:
         """Make this the session, keep it in the store and tell the listeners."""
+        if self.fixed_token:
+            raise ValueError("A client made by as_user(token) is that user for good: it cannot sign in or out")
         self.session, self.loaded = session, True
         yield Keep(session.text() if session else None)
         self._tell(event)

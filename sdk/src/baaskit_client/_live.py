@@ -90,6 +90,8 @@ class LiveQuery(Generic[R]):
             await self._news.wait()
 
     async def __aenter__(self) -> LiveQuery[R]:
+        if self.state == "closed":
+            raise RuntimeError("This live query has ended; make a new one with client.live(query, checkpoint=old.checkpoint)")
         self._realtime.add(self)
         try:
             await self._ready.wait()

@@ -21,7 +21,7 @@ HEARTBEAT = 25.0  # seconds; also how often the token is looked at
 FIRST_PAUSE = 0.5  # seconds before the first new attempt; doubled each time, with jitter
 LONGEST_PAUSE = 30.0  # seconds
 # Reasons of a refused join that pass by themselves; the text before the colon.
-_PASSING = {"InitializingProjectConnection", "DatabaseLackOfConnections", "ChannelRateLimitReached", "ClientJoinRateLimitReached"}
+_PASSING = {"InitializingProjectConnection", "DatabaseLackOfConnections", "ClientJoinRateLimitReached"}
 _BAD_TOKEN = {"InvalidJWTToken", "MalformedJWT", "JwtSignatureError"}
 
 
@@ -206,7 +206,7 @@ class Realtime:
             return  # of a topic that was left, or of a join that was replaced
         if event in ("phx_close", "phx_error"):
             topic.dropped()
-            self._chore(self._join_later(topic, current, self._backoff()))
+            self._join_later(topic)
         elif event != "phx_reply":
             topic.received(event, payload)
         elif ref != current:
@@ -216,27 +216,35 @@ class Realtime:
             self._attempts = 0
             topic.joined(payload.get("response") or {})
         else:
-            self._refused(topic, current, payload.get("response") or {})
+            self._refused(topic, payload.get("response") or {})
 
-    def _refused(self, topic: Topic, ref: str, response: dict[str, Any]) -> None:
+    def _refused(self, topic: Topic, response: dict[str, Any]) -> None:
         reason = str(response.get("reason") or "The server refused the join")
         code, _, words = reason.partition(":")
         if code in _PASSING or (code in _BAD_TOKEN and self._account.session is not None and self._attempts < 2):
-            self._chore(self._join_later(topic, ref, self._backoff(), renew=code in _BAD_TOKEN))
+            self._join_later(topic, renew=code in _BAD_TOKEN)
             return
         del self._topics[topic.name], self._joins[topic.name]
         coded = bool(words.strip()) and " " not in code  # "Unauthorized: You do not have permissions …"
         message, told = (words.strip(), code) if coded else (reason, "")
         topic.failed(Refused(message, code=str(response.get("code") or told), hint=response.get("hint"), status=400))
 
-    async def _join_later(self, topic: Topic, ref: str, seconds: float, renew: bool = False) -> None:
-        await asyncio.sleep(seconds)
-        try:
-            await self._driver.drive(self._account.refresh() if renew else self._account.freshen())
-        except BaasError as exc:
-            log.info("The token could not be renewed before joining again: %s", exc)
-        if self._joins.get(topic.name) == ref:
-            self.rejoin(topic)
+    def _join_later(self, topic: Topic, renew: bool = False) -> None:
+        """Join again on this connection after a pause; until then the server does not know the topic."""
+        del self._joins[topic.name]
+        connection = self._out
+
+        async def join() -> None:
+            await asyncio.sleep(self._backoff())
+            try:
+                await self._driver.drive(self._account.refresh() if renew else self._account.freshen())
+            except BaasError as exc:
+                log.info("The token could not be renewed before joining again: %s", exc)
+            # Meanwhile it may have been left, or joined by a new connection or for a new caller.
+            if self._topics.get(topic.name) is topic and topic.name not in self._joins and self._out is connection:
+                self._join(topic)
+
+        self._chore(join())
 
     def _join(self, topic: Topic) -> None:
         ref = str(next(self._refs))
@@ -251,14 +259,13 @@ class Realtime:
         return ref
 
     def _auth_changed(self, event: AuthEvent, session: Session | None) -> None:
-        for name, ref in list(self._joins.items()):
-            if event == "refreshed":
-                self._send(ref, name, "access_token", {"access_token": self._account.token})
+        for name, topic in list(self._topics.items()):
+            if event == "refreshed" and name in self._joins:
+                self._send(self._joins[name], name, "access_token", {"access_token": self._account.token})
             elif event in ("signed_in", "signed_out"):
                 # Another caller sees other rows: nothing of the former one's may stay.
-                topic = self._topics[name]
                 topic.other_caller()
-                self._join(topic)
+                self.rejoin(topic)
 
     def _backoff(self) -> float:
         pause = min(FIRST_PAUSE * 2**self._attempts, LONGEST_PAUSE) * (0.5 + self._account.chance() / 2)
