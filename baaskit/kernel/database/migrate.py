@@ -112,7 +112,7 @@ async def _set_seed_due(database: Database, due: bool) -> None:
     def script() -> Script[None]:
         yield delete(t.state).where(t.state.c.key == SEED_DUE)
         if due:
-            yield insert(t.state).values(key=SEED_DUE, value="due")
+            yield insert(t.state).values(key=SEED_DUE, value={"due": True})
 
     await database.run(script)
 
@@ -157,6 +157,14 @@ def _words_of(error: apsw.Error) -> str:
     return text.replace("baaskit_rebuild.", "")
 
 
+# A captured table may have been renamed or dropped: what has our trigger is captured.
+_SYNC_CAPTURES = """
+WITH found AS (
+  SELECT n.nspname AS s, c.relname AS t FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace WHERE g.tgname = $1
+), gone AS (DELETE FROM baaskit.captures WHERE (table_schema, table_name) NOT IN (SELECT s, t FROM found))
+INSERT INTO baaskit.captures(table_schema, table_name) SELECT s, t FROM found ON CONFLICT DO NOTHING"""
+
+
 # -- PostgreSQL --------------------------------------------------------------------------------------------------------
 
 
@@ -167,6 +175,7 @@ async def _on_postgres(file: File, database: Database) -> None:
             return
         for words in statements(file.text, str(file.path)):
             await _run_on_postgres(link, words)
+        await link.execute(_SYNC_CAPTURES, f"{capture.PREFIX}_rows")
         await link.execute("INSERT INTO baaskit.migrations(name, checksum) VALUES ($1, $2)", file.name, file.checksum)
 
 
@@ -200,6 +209,3 @@ async def _capture_on_postgres(link: Any, words: Words) -> None:
         item.finish()
         for text in capture.create_sql(Table(table, ()), "postgresql") if on else capture.drop_sql(table, "postgresql"):
             await link.execute(text)
-        await link.execute("DELETE FROM baaskit.captures WHERE table_schema = $1 AND table_name = $2", *table)
-        if on:
-            await link.execute("INSERT INTO baaskit.captures(table_schema, table_name) VALUES ($1, $2)", *table)

@@ -194,7 +194,7 @@ def _drop_column(words: Words, catalogue: Catalogue, name: TableName) -> Iterato
     generated = [c.name for c in text.columns if c.name != column and (g := c.clause("GENERATED") or c.clause("AS")) and mentions(g.text, column)]
     if generated:
         raise words.fault(f"generated column {generated[0]!r} depends on {column!r}", "Drop it first.", at)
-    views = [v for v in broken_by(catalogue, name) if mentions(catalogue_view(catalogue, v), column)]
+    views = catalogue.views_of(name, column)
     if views and not cascade:
         raise words.fault(f"view {views[0]!r} depends on column {column!r}", "Drop it first, or add cascade.", at)
     for view in views:
@@ -207,16 +207,6 @@ def _drop_column(words: Words, catalogue: Catalogue, name: TableName) -> Iterato
 def _without_column(text: TableText, column: str) -> TableText:
     constraints = tuple(c for c in text.constraints if not mentions(c.text.split("REFERENCES")[0] if c.kind == "FOREIGN" else c.text, column))
     return replace(text, columns=tuple(c for c in text.columns if c.name != column), constraints=constraints)
-
-
-def broken_by(catalogue: Catalogue, name: TableName) -> list[str]:
-    """Views that read the table."""
-    views = catalogue.link.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'view'").fetchall()
-    return [str(view) for view, sql in views if mentions(str(sql).partition(" AS ")[2], physical(name))]
-
-
-def catalogue_view(catalogue: Catalogue, view: str) -> str:
-    return (catalogue.object("view", view) or ("", ""))[1]
 
 
 def _no_column(words: Words, name: TableName, column: str, columns: dict[str, Column], at: int) -> Exception:
@@ -274,6 +264,8 @@ def _alter_column(words: Words, catalogue: Catalogue, name: TableName) -> Iterat
 def _change_type(words: Words, catalogue: Catalogue, name: TableName, column: Column, text: ColumnText) -> Iterator[Step]:
     kind, _ = read_type(words, catalogue)
     columns = catalogue.columns(name)
+    for view in catalogue.views_of(name, column.name):
+        raise words.fault(f"view {view!r} uses column {column.name!r}", "Drop the view, change the type, create the view again.", words.words[0].start)
     scope = {name.name: {c.name: c.type for c in columns.values()}}
     using = words if words.accept("USING") else _as_words(quote(column.name))
     e = replace(emitter(using, "fixed", scope, catalogue), place="run")

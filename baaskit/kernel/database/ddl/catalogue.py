@@ -76,6 +76,26 @@ class Catalogue:
         )
         return [(TableName(s, t), c) for s, t, c in found if self.kind(TableName(s, t)) == "table"]
 
+    def views_of(self, name: TableName, column: str | None = None) -> list[str]:
+        """Views that read the table (and that column of it), as SQLite itself finds when it prepares them."""
+        views = [str(view) for (view,) in self._rows("SELECT name FROM sqlite_schema WHERE type = 'view'")]
+        return [view for view in views if self._reads(view, physical(name).lower(), column)]
+
+    def _reads(self, view: str, table: str, column: str | None) -> bool:
+        seen: set[tuple[str | None, str | None]] = set()
+
+        def watch(operation: int, one: str | None, two: str | None, database: str | None, trigger: str | None) -> int:
+            if operation == apsw.SQLITE_READ:
+                seen.add((one, two))
+            return apsw.SQLITE_OK
+
+        self.link.set_authorizer(watch)
+        try:
+            self.link.execute(f"EXPLAIN SELECT * FROM {_quoted(view)}", can_cache=False).fetchall()
+        finally:
+            self.link.set_authorizer(None)
+        return any((one or "").lower() == table and (column is None or two == column) for one, two in seen)
+
     def captured(self, name: TableName) -> bool:
         return bool(self._rows('SELECT 1 FROM "baaskit.captures" WHERE table_schema = ? AND table_name = ?', *name))
 

@@ -76,7 +76,7 @@ def table_text(draft: Draft) -> TableText:
         identity = draft.columns[key[0]].identity or (draft.columns[key[0]].default or "").startswith("nextval")
         kept = tuple(c for c in columns[key[0]].clauses if c.kind not in ("NOT NULL", "CHECK") or (c.kind == "CHECK" and not c.name.startswith(TYPE_CHECK)))
         columns[key[0]] = replace(
-            columns[key[0]], type="INTEGER", clauses=(Clause("PRIMARY", "PRIMARY KEY" + (" AUTOINCREMENT" if identity else "")), *kept)
+            columns[key[0]], type="INTEGER", clauses=(Clause("PRIMARY", "PRIMARY KEY" + (" AUTOINCREMENT" if identity else "")), Clause("NOT NULL", "NOT NULL"), *kept)
         )
     elif key:
         constraints.insert(0, Clause("PRIMARY", f"PRIMARY KEY ({', '.join(map(quote, key))})", f"{draft.name.name}_pkey"))
@@ -164,7 +164,9 @@ def _default(words: Words, draft: Draft, name: str, catalogue: Catalogue) -> Non
     source = " ".join(words.text.split())
     draft.columns[name] = replace(column, default=source)
     sql = default_sql(words, column, catalogue)
-    if sql is not None:
+    if sql == "NULL":
+        draft.columns[name] = replace(column, default=None)
+    elif sql is not None:
         draft.texts[name] = draft.texts[name].having(Clause("DEFAULT", f"DEFAULT {sql}"))
 
 

@@ -162,13 +162,19 @@ def _join(e: Emitter, n: exp.DPipe) -> Sql:
 
 @node(exp.Concat, "expressions", "safe", "coalesce")
 def _concat(e: Emitter, n: exp.Concat) -> Sql:
-    parts = [f"coalesce({as_text(e, e.emit(part), part)}, '')" for part in n.expressions]
+    parts = [f"coalesce({_printed(e, part)}, '')" for part in n.expressions]
     return Sql(f"({' || '.join(parts)})", ty.TEXT)
 
 
 @node(exp.ConcatWs, "expressions", "safe", "coalesce")
 def _concat_ws(e: Emitter, n: exp.ConcatWs) -> Sql:
-    return Sql(f"concat_ws({', '.join(as_text(e, e.emit(part), part) for part in n.expressions)})", ty.TEXT)
+    return Sql(f"concat_ws({', '.join(_printed(e, part) for part in n.expressions)})", ty.TEXT)
+
+
+def _printed(e: Emitter, n: Any) -> str:
+    """concat() prints booleans as t and f, unlike a cast."""
+    sql = e.emit(n)
+    return f"(CASE {sql.text} WHEN 1 THEN 't' WHEN 0 THEN 'f' END)" if sql.family == "bool" else as_text(e, sql, n)
 
 
 def _text_function(name: str, *arguments: str, result: Type = ty.TEXT) -> Handler:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Iterator
 
 from baaskit.errors import nearest
-from baaskit.kernel.database.ddl.alter import broken_by, store_enum
+from baaskit.kernel.database.ddl.alter import store_enum
 from baaskit.kernel.database.ddl.catalogue import Catalogue, physical
 from baaskit.kernel.database.ddl.create import check_name, emitter
 from baaskit.kernel.database.ddl.queries import Queries
@@ -180,7 +180,7 @@ def _drop_table(words: Words, catalogue: Catalogue, name: TableName, exists: boo
             return
         raise words.fault(f"there is no table {str(name)!r}", at=at)
     children = [t for t in catalogue.tables() if t != name and _refers(catalogue, t, name)]
-    views = broken_by(catalogue, name)
+    views = catalogue.views_of(name)
     if (children or views) and not cascade:
         other = f"table {str(children[0])!r} refers to" if children else f"view {views[0]!r} reads"
         raise words.fault(f"{other} {str(name)!r}", "Drop that first, or add cascade.", at)

@@ -95,7 +95,7 @@ class Queries:
             raise self.fault("each part of a union must have the same number of columns", n)
         merged = [(name, kind or other) for (name, kind), (_, other) in zip(output, others, strict=True)]
         tail = inner._tail(n, inner.emitter(Scope({"": dict(merged)}, parent, bare=True)))
-        return f"{head}SELECT * FROM ({left}) {word} SELECT * FROM ({right}){tail}", merged
+        return f"{head}{_part(n.this, left)} {word} {_part(n.expression, right)}{tail}", merged
 
     def values(self, n: exp.Values, parent: Scope | None, wanted: list[Type | None] | None = None) -> tuple[str, Output]:
         self.check(n, {"expressions", "alias"})
@@ -301,3 +301,9 @@ class Queries:
             position = f", key + 1 AS {quote(label)}"
         self._add(name, columns, tables, n)
         return f"(SELECT value AS {quote(value)}{position} FROM json_each({array.text})) AS {quote(name)}"
+
+
+def _part(n: Any, text: str) -> str:
+    """One side of a union. It stands bare where it can: SQLite finds a recursive table only there."""
+    plain = isinstance(n, exp.Values) or (isinstance(n, exp.Select) and not any(n.args.get(k) for k in ("order", "limit", "offset", "with_")))
+    return text if plain else f"SELECT * FROM ({text})"

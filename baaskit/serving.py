@@ -1,0 +1,204 @@
+"""Running a project's server: bring the database up to date, listen, and in development follow the files."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from sqlalchemy import delete, insert, select
+from watchfiles import Change, awatch
+
+from baaskit.app import App
+from baaskit.errors import BaasError, Fault, Faults
+from baaskit.kernel.database import Database, Script
+from baaskit.kernel.database.migrate import apply
+from baaskit.kernel.policy import PolicyFaults
+from baaskit.project import POLICIES, SEED, Project, load_project
+from baaskit.project import Script as ProjectFile
+from baaskit.settings import Settings
+
+POLICIES_KEY = "policies_file"  # row of baaskit.state: checksum of the policies.sql that was applied last
+WATCH_MILLISECONDS = 60  # changes this close together (an editor's save) are one
+Report = Callable[[str], None]
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A bound socket. Raises Fault with the way out when the port is taken or the address is not ours."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+    except PermissionError:
+        sock.close()
+        raise Fault(f"port {port} is reserved for the system's services", line=0, hint="Take one above 1023:  --port 54321") from None
+    except OSError as error:
+        sock.close()
+        if error.errno in (98, 48):
+            raise Fault(
+                f"port {port} on {host} is taken by another program", line=0, hint=f"Take another:  --port {port + 1}  (0 takes any free one)"
+            ) from None
+        raise Fault(f"cannot listen on {host}:{port}: {error.strerror}", line=0, hint="Use --host 127.0.0.1 or 0.0.0.0.") from None
+    sock.listen(2048)
+    sock.set_inheritable(False)
+    return sock
+
+
+def database_of(settings: Settings) -> Database:
+    return Database(settings.database_url, schemas=settings.exposed_schemas, synchronous=settings.sqlite_synchronous)
+
+
+async def bring_up_to_date(project: Project, database: Database, report: Report) -> list[str]:
+    """Apply pending migrations, then `policies.sql` if it is not the text that was applied last. Returns what was done.
+
+    A text saved in the console since then stays live until the file changes. Raises Faults.
+    """
+    done = await apply(project, database, report)
+    if project.policies is not None and await _applied_policies(database) != project.policies.checksum:
+        version = await _save(project.policies, database)
+        done.append(POLICIES)
+        report(f"applied {POLICIES} (version {version})")
+    return done
+
+
+async def _save(file: ProjectFile, database: Database) -> int:
+    try:
+        version = await database.save_policies(file.text, author=POLICIES, note="from the file")
+    except PolicyFaults as problem:
+        raise Faults(_placed(fault, file.path) for fault in problem.faults) from None
+    await _remember_policies(database, file.checksum)
+    return version
+
+
+def _placed(fault: Fault, path: Path) -> Fault:
+    fault.file = str(path)
+    return fault
+
+
+async def _applied_policies(database: Database) -> str | None:
+    t = database.tables
+    rows = await database.query(select(t.state.c.value).where(t.state.c.key == POLICIES_KEY))
+    return str(rows[0]["value"]["checksum"]) if rows else None
+
+
+async def _remember_policies(database: Database, checksum: str) -> None:
+    t = database.tables
+
+    def script() -> Script[None]:
+        yield delete(t.state).where(t.state.c.key == POLICIES_KEY)
+        yield insert(t.state).values(key=POLICIES_KEY, value={"checksum": checksum})
+
+    await database.run(script)
+
+
+async def prepare(project: Project, settings: Settings, report: Report) -> list[str]:
+    """`bring_up_to_date` on a database that nobody has opened yet."""
+    database = database_of(settings)
+    await database.start()
+    try:
+        return await bring_up_to_date(project, database, report)
+    finally:
+        await database.stop()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, but signals are ours (a clean stop exits with 0) and it says when it listens."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+
+    def _stop(self) -> None:
+        self.force_exit = self.should_exit  # the second signal does not wait
+        self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        if self.started:
+            self._ready()
+
+
+async def run(app: App, sock: socket.socket, settings: Settings, ready: Callable[[], None]) -> None:
+    """Serve a started app until SIGTERM or SIGINT; `ready` is called when the first request can be answered."""
+    config = uvicorn.Config(
+        app, loop="none", http="httptools", ws="websockets-sansio", lifespan="off", access_log=False, log_config=None,
+        timeout_graceful_shutdown=max(1, round(settings.shutdown_seconds)), server_header=False, ws_max_size=settings.max_body_bytes,
+    )  # fmt: skip
+    await _Server(config, ready).serve(sockets=[sock])
+
+
+_IGNORED = ("__pycache__", "node_modules", "public")
+
+
+def watched(folder: Path) -> Callable[[Change, str], bool]:
+    """A filter: files that a person writes; not our own state, which changes with every request."""
+
+    def wanted(change: Change, path: str) -> bool:
+        parts = Path(path).relative_to(folder).parts
+        return not any(part.startswith(".") or part in _IGNORED for part in parts) and Path(path).suffix in (".sql", ".py", ".toml", ".json", ".txt", ".html")
+
+    return wanted
+
+
+async def follow(app: App, folder: Path, report: Report) -> None:
+    """Apply what changes in the folder while the server runs. A fault is reported and the last good state stays."""
+    folder = folder.resolve()
+    async for changes in awatch(folder, watch_filter=watched(folder), debounce=5 * WATCH_MILLISECONDS, step=WATCH_MILLISECONDS):
+        names = {Path(path).relative_to(folder).as_posix() for _, path in changes}
+        for line in await reload(app, folder, names):
+            report(line)
+
+
+async def reload(app: App, folder: Path, names: set[str]) -> list[str]:
+    """Take over the named files; lines that say what was done and what is wrong."""
+    lines: list[str] = []
+    if any(name.endswith(".sql") for name in names) and names != {SEED}:
+        lines += await _told(_bring(app, folder, lines))
+    if any(name.startswith("functions/") for name in names):
+        lines += await _told(app.functions.reload(), "functions reloaded")
+    if "baaskit.toml" in names:
+        lines.append("baaskit.toml has changed: restart to use it")
+    return lines
+
+
+async def _bring(app: App, folder: Path, lines: list[str]) -> None:
+    await bring_up_to_date(load_project(folder), app.kit.database, lines.append)
+
+
+async def _told(work: Any, done: str = "") -> list[str]:
+    try:
+        await work
+    except (Faults, PolicyFaults) as problem:
+        return [str(fault) for fault in problem.faults]
+    except (Fault, BaasError, OSError) as problem:
+        return [str(problem)]
+    return [done] if done else []
+
+
+async def push_policies(project: Project, settings: Settings) -> int:
+    """Save `policies.sql` whatever is live; returns the version. Raises Faults."""
+    if project.policies is None:
+        raise Faults([Fault(f"there is no {POLICIES} in {project.dir}", line=0)])
+    database = database_of(settings)
+    await database.start()
+    try:
+        return await _save(project.policies, database)
+    finally:
+        await database.stop()
