@@ -44,10 +44,18 @@ async def test_a_batch_is_one_request_and_gives_each_result(make_rig):
     }
 
 
-async def test_single_in_a_batch_expects_one_row(make_rig):
-    rig = make_rig(lambda asked: answer(200, {"results": [{"status": 200, "body": [{"id": 1}]}]}))
+async def test_single_in_a_batch_asks_for_one_row_as_it_does_alone(make_rig):
+    rig = make_rig(lambda asked: answer(200, {"results": [{"status": 200, "body": {"id": 1}}]}))
     assert await rig.client.batch([PETS.where(eq("id", 1)).update({"stock": 4}).single()]) == [{"id": 1}]
-    assert rig.transport.asked[0].json["operations"][0]["expect"] == 1
+    [operation] = rig.transport.asked[0].json["operations"]
+    assert operation["headers"] == {"accept": "application/vnd.pgrst.object+json"}
+
+
+async def test_a_count_in_a_batch_gives_its_total(make_rig):
+    result = {"status": 206, "headers": {"Content-Range": "0-0/9"}, "body": [{"id": 1}]}
+    rig = make_rig(lambda asked: answer(200, {"results": [result]}))
+    [page] = await rig.client.batch([PETS.limit(1).count()])
+    assert (page.total, page.rows) == (9, [{"id": 1}])
 
 
 async def test_a_batch_that_fails_raises_the_error_and_is_not_repeated(make_rig):

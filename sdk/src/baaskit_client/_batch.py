@@ -36,10 +36,11 @@ def _operation(request: Select[Any, Any] | Write[Any, Any]) -> dict[str, Any]:
     operation: dict[str, Any] = {"method": call.method, "path": call.path.removeprefix("/rest/v1/")}
     if call.body is not None:
         operation["body"] = json.loads(call.body)
-    if "prefer" in call.headers:
-        operation["prefer"] = call.headers["prefer"]
-    if expected is None and isinstance(request, Write) and request.shape == "one" and request.method != "POST":
-        expected = 1  # `single()` means exactly one, here too
+    headers = {name: value for name, value in call.headers.items() if name != "content-type"}
+    if prefer := headers.pop("prefer", None):
+        operation["prefer"] = prefer
+    if headers:
+        operation["headers"] = headers
     if expected is not None:
         operation["expect"] = expected
     return operation
