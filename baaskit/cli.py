@@ -144,7 +144,9 @@ async def _serve(folder: Path, host: str | None, port: int | None, as_json: bool
     try:
         token = await admin_console.ensure_setup_token(app.kit)
         if watch:
-            follower = asyncio.create_task(serving.follow(app, opened.project.dir, lambda line: err.print(line, markup=False)), name="watch")
+            follower = asyncio.create_task(
+                serving.follow(app, opened.project.dir, lambda line: err.print(line, markup=False)), name="watch"
+            )
         await serving.run(app, sock, settings, lambda: _ready(app, token, as_json))
     finally:
         if follower:
@@ -158,7 +160,9 @@ def _ready(app: App, setup: str | None, as_json: bool) -> None:
     url, keys = app.kit.settings.url, app.kit.keys
     console_url = f"{url}/console/#setup={setup}" if setup else f"{url}/console/"
     if as_json:
-        _print({"event": "ready", "url": url, "anon_key": keys.anon_key, "service_role_key": keys.service_role_key, "console_url": console_url})
+        _print(
+            {"event": "ready", "url": url, "anon_key": keys.anon_key, "service_role_key": keys.service_role_key, "console_url": console_url}
+        )
         return
     out.print(f"\n  API       {url}\n  console   {console_url}\n  anon key  {keys.anon_key}\n", markup=False)
     out.print("  The service key is shown by  baaskit status --json --keys.  Ctrl+C stops.\n", markup=False)

@@ -50,7 +50,9 @@ def load_project(folder: Path) -> Project:
     """Read the folder. Raises Faults when it is not a project or a file cannot be read as text."""
     folder = folder.resolve()
     if not (folder / SETTINGS).is_file():
-        raise Faults([Fault(f"{folder} is not a project: there is no {SETTINGS}", line=0, hint=f"Make one:  baaskit init {folder.name or '.'}")])
+        raise Faults(
+            [Fault(f"{folder} is not a project: there is no {SETTINGS}", line=0, hint=f"Make one:  baaskit init {folder.name or '.'}")]
+        )
     faults: list[Fault] = []
     paths = sorted((folder / "migrations").glob("*.sql"), key=lambda path: path.name)
     migrations = tuple(script for path in paths if (script := _read(path, faults)) is not None)

@@ -42,7 +42,9 @@ def listen(host: str, port: int) -> socket.socket:
         sock.close()
         if error.errno in (98, 48):
             raise Fault(
-                f"port {port} on {host} is taken by another program", line=0, hint=f"Take another:  --port {port + 1}  (0 takes any free one)"
+                f"port {port} on {host} is taken by another program",
+                line=0,
+                hint=f"Take another:  --port {port + 1}  (0 takes any free one)",
             ) from None
         raise Fault(f"cannot listen on {host}:{port}: {error.strerror}", line=0, hint="Use --host 127.0.0.1 or 0.0.0.0.") from None
     sock.listen(2048)
@@ -152,7 +154,14 @@ def watched(folder: Path) -> Callable[[Change, str], bool]:
 
     def wanted(change: Change, path: str) -> bool:
         parts = Path(path).relative_to(folder).parts
-        return not any(part.startswith(".") or part in _IGNORED for part in parts) and Path(path).suffix in (".sql", ".py", ".toml", ".json", ".txt", ".html")
+        return not any(part.startswith(".") or part in _IGNORED for part in parts) and Path(path).suffix in (
+            ".sql",
+            ".py",
+            ".toml",
+            ".json",
+            ".txt",
+            ".html",
+        )
 
     return wanted
 

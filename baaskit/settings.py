@@ -6,8 +6,9 @@ import json
 import os
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -72,11 +73,21 @@ class Settings(BaseSettings):
         10, ge=0, description="For how long a rotated refresh token may be used again (two tabs refreshing at once), in seconds."
     )
     site_url: str = Field("http://localhost:3000", description="Where links in mails and sign-ins lead when a request names no address.")
-    redirect_allow: Words = Field((), description="Further addresses that a redirect may lead to; `*` matches within a path segment, `**` any.")
+    redirect_allow: Words = Field(
+        (), description="Further addresses that a redirect may lead to; `*` matches within a path segment, `**` any."
+    )
     mail_confirm: bool = Field(False, description="New users must confirm their address before the first sign-in. Off: confirmed at once.")
     disable_signup: bool = Field(False, description="Nobody can sign up; users are created by an admin.")
     anonymous_users: bool = Field(False, description="Visitors may sign in without an address.")
     password_min_length: int = Field(6, ge=6, le=72, description="Fewest characters of a password.")
+    sign_in_limit_per_address: int = Field(
+        1000,
+        ge=1,
+        description="Most sign-ups and sign-ins by password from one client address in 5 minutes; then 429. An office may share one address.",
+    )
+    sign_in_limit_per_account: int = Field(
+        100, ge=1, description="Most wrong passwords for one account in 5 minutes, from all addresses together; then 429."
+    )
 
     storage_url: str = Field(
         default_factory=_in_state("storage", "file://"),
@@ -97,7 +108,9 @@ class Settings(BaseSettings):
         default_factory=dict, description="Values that functions may declare and read; in a variable: a JSON object. Never in git."
     )
 
-    changes_keep_seconds: int = Field(86_400, ge=60, description="How long the change log is kept, so how late a client may resume, in seconds.")
+    changes_keep_seconds: int = Field(
+        86_400, ge=60, description="How long the change log is kept, so how late a client may resume, in seconds."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
 
     @property
@@ -191,7 +204,9 @@ def load_settings(project_dir: Path, environ: Mapping[str, str] | None = None, *
     try:
         return Settings(**{**from_file, **from_environ, "project_dir": project_dir, **wanted})
     except ValidationError as error:
-        raise Faults([_wrong_value(e, variables, text, file) for e in error.errors() if e["type"] != "default_factory_not_called"]) from None
+        raise Faults(
+            [_wrong_value(e, variables, text, file) for e in error.errors() if e["type"] != "default_factory_not_called"]
+        ) from None
 
 
 def _json_object(text: str) -> Any:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
-from typing import Any, Callable, Protocol, Sequence
+from datetime import UTC, datetime
+from typing import Any, Protocol
 
 import apsw
 from sqlalchemy import delete, insert, select
@@ -61,7 +62,9 @@ async def state(project: Files, database: Database) -> State:
         hint = "Put its text back, and write the change as a new migration. In a throw-away project: delete .baaskit/data.db."
         raise Faults([Fault(f"{m.name} was changed after it was applied", file=str(m.path), line=0, hint=hint) for m in changed])
     names = {m.name for m in project.migrations} | {"seed.sql"}
-    return State(tuple(recorded), tuple(m for m in project.migrations if m.name not in recorded), tuple(n for n in recorded if n not in names))
+    return State(
+        tuple(recorded), tuple(m for m in project.migrations if m.name not in recorded), tuple(n for n in recorded if n not in names)
+    )
 
 
 async def pending(project: Files, database: Database) -> tuple[File, ...]:
@@ -125,7 +128,7 @@ def _on_sqlite(link: apsw.Connection, file: File) -> None:
         return
     runtime.register(link)
     link.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, 1)  # so that a delete in a migration cascades; a rebuild turns it off for itself
-    now = moment_text(datetime.now(timezone.utc))
+    now = moment_text(datetime.now(UTC))
     for words in statements(file.text, str(file.path)):
         run_statement(link, words, now)
     link.execute('INSERT INTO "baaskit.migrations"(name, checksum) VALUES (?, ?)', (file.name, file.checksum))

@@ -1,5 +1,7 @@
 """The oracle: the same migration, run by PostgreSQL itself and translated for SQLite, leaves the same tables and the same rows."""
 
+# ruff: noqa: E501 - SQL is easier to read unbroken
+
 from __future__ import annotations
 
 import json
@@ -66,7 +68,14 @@ def plain(value: Any) -> Any:
 def shape(table: Table) -> dict[str, Any]:
     return {
         "columns": [
-            (c.name, c.type.sql, c.type.labels, c.generated, c.identity, (c.nullable or c.name in table.primary_key) if not table.view else None)
+            (
+                c.name,
+                c.type.sql,
+                c.type.labels,
+                c.generated,
+                c.identity,
+                (c.nullable or c.name in table.primary_key) if not table.view else None,
+            )
             for c in table.columns
         ],
         "defaults": [(c.name, c.default is not None) for c in table.columns if not c.generated and not c.identity and not table.view],

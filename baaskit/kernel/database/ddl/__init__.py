@@ -6,7 +6,7 @@ next is asked for, because it may depend on it. Whatever is not known is a `Faul
 
 from __future__ import annotations
 
-from typing import Iterable
+from collections.abc import Iterable
 
 from baaskit.kernel.database.ddl import documents, functions, moments  # noqa: F401 - they register what they translate
 from baaskit.kernel.database.ddl.alter import add_enum_value, alter_table
@@ -17,7 +17,19 @@ from baaskit.kernel.database.ddl.other import PUBLICATIONS, comment, create_inde
 from baaskit.kernel.database.ddl.steps import Altering, Capture, Rebuild, Run, Step
 from baaskit.kernel.database.ddl.text import Words, statements
 
-__all__ = ["PUBLICATIONS", "Altering", "Capture", "Catalogue", "Rebuild", "Run", "Step", "Words", "refuse_everywhere", "statements", "translate"]
+__all__ = [
+    "PUBLICATIONS",
+    "Altering",
+    "Capture",
+    "Catalogue",
+    "Rebuild",
+    "Run",
+    "Step",
+    "Words",
+    "refuse_everywhere",
+    "statements",
+    "translate",
+]
 
 EXTENSIONS = ("pgcrypto", "uuid-ossp")
 
@@ -66,7 +78,9 @@ def _create(words: Words, catalogue: Catalogue) -> Iterable[Step]:
     if words.accept("SCHEMA"):
         raise words.fault("schemas of your own are not supported on SQLite", "Put the tables into public.")
     if words.sees("FUNCTION") or words.sees("TRIGGER") or words.sees("PROCEDURE"):
-        raise words.fault("functions and triggers in SQL are not supported on SQLite", "Write them in Python in functions/: @before, @after, @http.")
+        raise words.fault(
+            "functions and triggers in SQL are not supported on SQLite", "Write them in Python in functions/: @before, @after, @http."
+        )
     raise words.fault(f"create {words.text[:30]} is not supported on SQLite", "docs/reference/sql.md lists what is.")
 
 

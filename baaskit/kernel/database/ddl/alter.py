@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Iterator
 
 from baaskit.errors import nearest
 from baaskit.kernel.database.ddl import types as ty
 from baaskit.kernel.database.ddl.catalogue import Catalogue, physical
 from baaskit.kernel.database.ddl.create import (
-    _TABLE_ITEMS, Draft, check_name, default_sql, emitter, finish, read_column, read_constraint, read_type, table_text,
+    _TABLE_ITEMS,
+    Draft,
+    check_name,
+    default_sql,
+    emitter,
+    finish,
+    read_column,
+    read_constraint,
+    read_type,
+    table_text,
 )  # fmt: skip
 from baaskit.kernel.database.ddl.steps import Altering, Rebuild, Run, Step, forget, note
 from baaskit.kernel.database.ddl.stored import TYPE_CHECK, Clause, ColumnText, TableText, parse
@@ -150,7 +159,11 @@ def _drop_constraint(words: Words, catalogue: Catalogue, name: TableName) -> Ite
     if text.named(label) is None or label.startswith(TYPE_CHECK):
         if exists:
             return
-        names = [c.name for c in (*text.constraints, *(k for col in text.columns for k in col.clauses)) if c.name and not c.name.startswith(TYPE_CHECK)]
+        names = [
+            c.name
+            for c in (*text.constraints, *(k for col in text.columns for k in col.clauses))
+            if c.name and not c.name.startswith(TYPE_CHECK)
+        ]
         near = nearest(label, names)
         raise words.fault(f"there is no constraint {label!r} on {str(name)!r}", f"Perhaps you meant {near!r}." if near else None, at)
     yield Rebuild(name, lambda t: t.without(label))
@@ -191,7 +204,9 @@ def _drop_column(words: Words, catalogue: Catalogue, name: TableName) -> Iterato
             return
         raise _no_column(words, name, column, columns, at)
     text = stored_text(catalogue, name)
-    generated = [c.name for c in text.columns if c.name != column and (g := c.clause("GENERATED") or c.clause("AS")) and mentions(g.text, column)]
+    generated = [
+        c.name for c in text.columns if c.name != column and (g := c.clause("GENERATED") or c.clause("AS")) and mentions(g.text, column)
+    ]
     if generated:
         raise words.fault(f"generated column {generated[0]!r} depends on {column!r}", "Drop it first.", at)
     views = catalogue.views_of(name, column)
@@ -205,7 +220,9 @@ def _drop_column(words: Words, catalogue: Catalogue, name: TableName) -> Iterato
 
 
 def _without_column(text: TableText, column: str) -> TableText:
-    constraints = tuple(c for c in text.constraints if not mentions(c.text.split("REFERENCES")[0] if c.kind == "FOREIGN" else c.text, column))
+    constraints = tuple(
+        c for c in text.constraints if not mentions(c.text.split("REFERENCES")[0] if c.kind == "FOREIGN" else c.text, column)
+    )
     return replace(text, columns=tuple(c for c in text.columns if c.name != column), constraints=constraints)
 
 
@@ -227,7 +244,9 @@ def _rename_column(words: Words, catalogue: Catalogue, name: TableName) -> Itera
     if new in columns:
         raise words.fault(f"column {new!r} of table {str(name)!r} already exists", at=at)
     yield Run(f"ALTER TABLE {quote(physical(name))} RENAME COLUMN {quote(old)} TO {quote(new)}")
-    yield Run('UPDATE "baaskit.columns" SET column_name = ? WHERE table_schema = ? AND table_name = ? AND column_name = ?', (new, *name, old))
+    yield Run(
+        'UPDATE "baaskit.columns" SET column_name = ? WHERE table_schema = ? AND table_name = ? AND column_name = ?', (new, *name, old)
+    )
 
 
 def _alter_column(words: Words, catalogue: Catalogue, name: TableName) -> Iterator[Step]:
@@ -265,7 +284,9 @@ def _change_type(words: Words, catalogue: Catalogue, name: TableName, column: Co
     kind, _ = read_type(words, catalogue)
     columns = catalogue.columns(name)
     for view in catalogue.views_of(name, column.name):
-        raise words.fault(f"view {view!r} uses column {column.name!r}", "Drop the view, change the type, create the view again.", words.words[0].start)
+        raise words.fault(
+            f"view {view!r} uses column {column.name!r}", "Drop the view, change the type, create the view again.", words.words[0].start
+        )
     scope = {name.name: {c.name: c.type for c in columns.values()}}
     using = words if words.accept("USING") else _as_words(quote(column.name))
     e = replace(emitter(using, "fixed", scope, catalogue), place="run")
@@ -275,7 +296,8 @@ def _change_type(words: Words, catalogue: Catalogue, name: TableName, column: Co
         if using is words:
             raise
         raise words.fault(
-            f"column {column.name!r} cannot be cast automatically to type {ty.long_name(kind)}", f"Say how: using {column.name}::{ty.long_name(kind)}."
+            f"column {column.name!r} cannot be cast automatically to type {ty.long_name(kind)}",
+            f"Say how: using {column.name}::{ty.long_name(kind)}.",
         ) from fault
     changed = text
     if text.clause("PRIMARY") is None or kind.family != "int":
@@ -339,4 +361,6 @@ def _retyped(column: ColumnText, test: str, name: str) -> ColumnText:
 def store_enum(name: str, labels: list[str]) -> Iterator[Step]:
     import json
 
-    yield Run('INSERT OR REPLACE INTO "baaskit.state"("key", "value") VALUES (?, ?)', (f"type:{name}", json.dumps(labels, ensure_ascii=False)))
+    yield Run(
+        'INSERT OR REPLACE INTO "baaskit.state"("key", "value") VALUES (?, ?)', (f"type:{name}", json.dumps(labels, ensure_ascii=False))
+    )

@@ -132,7 +132,9 @@ def _from_text(e: Emitter, text: str, kind: Type, found: exp.Expression | None) 
     if kind.family == "uuid":
         return f"lower({text})"
     if kind.family == "bool":
-        return f"(CASE WHEN lower({text}) IN ('true','t','yes','on','1') THEN 1 WHEN lower({text}) IN ('false','f','no','off','0') THEN 0 END)"
+        return (
+            f"(CASE WHEN lower({text}) IN ('true','t','yes','on','1') THEN 1 WHEN lower({text}) IN ('false','f','no','off','0') THEN 0 END)"
+        )
     if kind.family == "json":
         return f"(CASE WHEN json_valid({text}) THEN {text} END)"
     raise e.fault(f"a text cannot be cast to {ty.long_name(kind)} here on SQLite", found, "Give the column that type instead.")

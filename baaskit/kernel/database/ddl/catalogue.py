@@ -25,7 +25,7 @@ class Catalogue:
     def __init__(self, link: apsw.Connection) -> None:
         self.link = link
 
-    def _rows(self, text: str, *params: Any) -> list[tuple[Any, ...]]:
+    def _rows(self, text: str, *params: Any) -> list[Any]:
         return self.link.execute(text, params).fetchall()
 
     def kind(self, name: TableName) -> str | None:
@@ -49,7 +49,8 @@ class Catalogue:
         ours = for_dialect("sqlite").metadata.tables.get(physical(name))
         found = {}
         for _, column, declared, not_null, default, key, hidden in self._rows(f"PRAGMA table_xinfo({_quoted(physical(name))})"):
-            kind, identity, comment = Type.parse(declared or "text"), "", ""
+            kind, comment = Type.parse(declared or "text"), ""
+            identity: Any = ""
             if column in noted:
                 text, default, identity, labels, comment = noted[column]
                 kind = Type.parse(text, tuple(json.loads(labels)) if labels else ())
@@ -72,7 +73,9 @@ class Catalogue:
     def enum_columns(self, name: str) -> list[tuple[TableName, str]]:
         """Table columns of an enum type (or an array of it)."""
         found = self._rows(
-            'SELECT table_schema, table_name, column_name FROM "baaskit.columns" WHERE labels IS NOT NULL AND pg_type IN (?, ?)', name, name + "[]"
+            'SELECT table_schema, table_name, column_name FROM "baaskit.columns" WHERE labels IS NOT NULL AND pg_type IN (?, ?)',
+            name,
+            name + "[]",
         )
         return [(TableName(s, t), c) for s, t, c in found if self.kind(TableName(s, t)) == "table"]
 

@@ -9,14 +9,27 @@ from sqlglot import exp
 from baaskit.kernel.database.ddl import types as ty
 from baaskit.kernel.database.ddl.catalogue import Catalogue, physical
 from baaskit.kernel.database.ddl.expressions import Emitter, Place, Scope
-from baaskit.kernel.database.ddl.steps import Step, note, Run
+from baaskit.kernel.database.ddl.steps import Run, Step, note
 from baaskit.kernel.database.ddl.stored import TYPE_CHECK, Clause, ColumnText, TableText
 from baaskit.kernel.database.ddl.text import Words
 from baaskit.kernel.database.ddl.types import quote
 from baaskit.kernel.schema import Column, TableName, Type
 
 RESERVED = ("auth", "storage", "realtime", "baaskit")
-_COLUMN_ENDS = ("CONSTRAINT", "NOT", "NULL", "DEFAULT", "PRIMARY", "UNIQUE", "CHECK", "REFERENCES", "GENERATED", "COLLATE", "DEFERRABLE", "INITIALLY")
+_COLUMN_ENDS = (
+    "CONSTRAINT",
+    "NOT",
+    "NULL",
+    "DEFAULT",
+    "PRIMARY",
+    "UNIQUE",
+    "CHECK",
+    "REFERENCES",
+    "GENERATED",
+    "COLLATE",
+    "DEFERRABLE",
+    "INITIALLY",
+)
 _TABLE_ITEMS = ("CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN", "EXCLUDE", "LIKE")
 _CALLER = ("uid", "role", "email", "jwt")
 
@@ -36,7 +49,9 @@ class Draft:
 def check_name(words: Words, name: TableName, at: int) -> None:
     """Our own tables are not for migrations to change."""
     if name.schema in RESERVED:
-        raise words.fault(f"tables of schema {name.schema!r} belong to baaskit and cannot be changed", "Put your own tables into public.", at)
+        raise words.fault(
+            f"tables of schema {name.schema!r} belong to baaskit and cannot be changed", "Put your own tables into public.", at
+        )
     if "." in name.name or name.name.startswith(("sqlite_", "alembic_")):
         raise words.fault(f"{name.name!r} cannot be the name of a table", at=at)
 
@@ -74,9 +89,15 @@ def table_text(draft: Draft) -> TableText:
     key = draft.primary_key
     if len(key) == 1 and draft.columns[key[0]].type.family == "int" and not draft.columns[key[0]].type.array:
         identity = draft.columns[key[0]].identity or (draft.columns[key[0]].default or "").startswith("nextval")
-        kept = tuple(c for c in columns[key[0]].clauses if c.kind not in ("NOT NULL", "CHECK") or (c.kind == "CHECK" and not c.name.startswith(TYPE_CHECK)))
+        kept = tuple(
+            c
+            for c in columns[key[0]].clauses
+            if c.kind not in ("NOT NULL", "CHECK") or (c.kind == "CHECK" and not c.name.startswith(TYPE_CHECK))
+        )
         columns[key[0]] = replace(
-            columns[key[0]], type="INTEGER", clauses=(Clause("PRIMARY", "PRIMARY KEY" + (" AUTOINCREMENT" if identity else "")), Clause("NOT NULL", "NOT NULL"), *kept)
+            columns[key[0]],
+            type="INTEGER",
+            clauses=(Clause("PRIMARY", "PRIMARY KEY" + (" AUTOINCREMENT" if identity else "")), Clause("NOT NULL", "NOT NULL"), *kept),
         )
     elif key:
         constraints.insert(0, Clause("PRIMARY", f"PRIMARY KEY ({', '.join(map(quote, key))})", f"{draft.name.name}_pkey"))
@@ -178,7 +199,9 @@ def default_sql(words: Words, column: Column, catalogue: Catalogue) -> str | Non
     e = emitter(words, "default", {}, catalogue)
     found = words.expression()
     text = e.value(found, column.type, column.name)
-    simple = text.lstrip("-").replace(".", "", 1).isdigit() or (text[:1] == "'" and text[-1:] == "'" and "'" not in text[1:-1].replace("''", ""))
+    simple = text.lstrip("-").replace(".", "", 1).isdigit() or (
+        text[:1] == "'" and text[-1:] == "'" and "'" not in text[1:-1].replace("''", "")
+    )
     return text if simple or text == "NULL" or (text[0] == "(" and _closes(text)) else f"({text})"
 
 
@@ -224,7 +247,9 @@ def read_constraint(words: Words, draft: Draft, catalogue: Catalogue) -> None:
             raise words.fault("nulls not distinct is not supported on SQLite", "Make a unique index on coalesce(…).", at)
         words.accept("NULLS", "DISTINCT")
         columns = _known(words, draft, words.names(), at)
-        draft.constraints.append(Clause("UNIQUE", f"UNIQUE ({', '.join(map(quote, columns))})", given or free_name(draft, f"{table}_{'_'.join(columns)}_key")))
+        draft.constraints.append(
+            Clause("UNIQUE", f"UNIQUE ({', '.join(map(quote, columns))})", given or free_name(draft, f"{table}_{'_'.join(columns)}_key"))
+        )
     elif words.accept("CHECK"):
         draft.later.append(("check", words.brackets(), given))
     elif words.accept("FOREIGN", "KEY"):
@@ -270,7 +295,7 @@ def reference(words: Words, columns: tuple[str, ...], draft: Draft, catalogue: C
     for mine, other in zip(columns, key, strict=True):
         left, right = draft.columns[mine].type, known[other].type
         if left.family != right.family:
-            raise words.fault(f"column {mine!r} is {ty.long_name(left)} but {str(target)}.{other} is {ty.long_name(right)}", at=at)
+            raise words.fault(f"column {mine!r} is {ty.long_name(left)} but {target!s}.{other} is {ty.long_name(right)}", at=at)
     return f"FOREIGN KEY({', '.join(map(quote, columns))}) REFERENCES {quote(physical(target))} ({', '.join(map(quote, key))}){_actions(words)}"
 
 

@@ -102,7 +102,9 @@ def _rows(q: Queries, values: exp.Values, named: list[Column], schema: bool, n: 
 
 
 def _cell(q: Queries, e: Emitter, cell: Any, column: Column) -> str:
-    if (isinstance(cell, exp.Var) and str(cell.this).upper() == "DEFAULT") or (isinstance(cell, exp.Column) and not cell.table and cell.name.upper() == "DEFAULT"):
+    if (isinstance(cell, exp.Var) and str(cell.this).upper() == "DEFAULT") or (
+        isinstance(cell, exp.Column) and not cell.table and cell.name.upper() == "DEFAULT"
+    ):
         if column.identity or (column.default or "").startswith("nextval"):
             return "NULL"  # an INTEGER PRIMARY KEY takes the next number for NULL
         if column.default is None:
@@ -123,7 +125,10 @@ def _conflict(q: Queries, n: Any, table: TableName, alias: str, columns: dict[st
     bare = replace(q.emitter(Scope({alias: types}, bare=True)), place="fixed")
     text = " ON CONFLICT"
     if n.args.get("conflict_keys"):
-        keys = [bare.emit(k.this if isinstance(k, exp.Ordered) else exp.column(k) if isinstance(k, exp.Identifier) else k).text for k in n.args["conflict_keys"]]
+        keys = [
+            bare.emit(k.this if isinstance(k, exp.Ordered) else exp.column(k) if isinstance(k, exp.Identifier) else k).text
+            for k in n.args["conflict_keys"]
+        ]
         text += f" ({', '.join(keys)})"
         if n.args.get("index_where"):
             text += f" WHERE {bare.truth(n.args['index_where'].this)}"
@@ -175,7 +180,11 @@ def _delete(q: Queries, n: exp.Delete) -> str:
     if n.args.get("using"):
         # SQLite has no USING: the other tables go into an EXISTS.
         others: dict[str, Columns] = {}
-        parts = [q.sources(exp.From(this=s), [], others, None, word="") for s in n.args["using"]]
+        parts = []
+        for source in n.args["using"]:
+            joins = source.args.get("joins") or []
+            source.set("joins", None)
+            parts.append(q.sources(exp.From(this=source), joins, others, None, word=""))
         e = q.emitter(Scope({**tables, **others}))
         inner = e.truth(n.args["where"].this) if n.args.get("where") else "true"
         condition = f"EXISTS (SELECT 1 FROM {', '.join(parts)} WHERE {inner})"

@@ -74,7 +74,8 @@ def _arrow_text(e: Emitter, n: exp.JSONExtractScalar) -> Sql:
     """SQLite's ->> shows true as 1, PostgreSQL's as 'true'."""
     text, path = _document(e, n.this), _path(e, n.expression)
     return Sql(
-        f"(CASE json_type({text}, {path}) WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' ELSE CAST({text} ->> {path} AS TEXT) END)", ty.TEXT
+        f"(CASE json_type({text}, {path}) WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' ELSE CAST({text} ->> {path} AS TEXT) END)",
+        ty.TEXT,
     )
 
 

@@ -5,8 +5,9 @@ The parser library's own SQLite generator is never used: it passes on what it do
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Callable, Literal, Mapping
+from typing import Any, Literal
 
 from sqlglot import exp
 
@@ -116,7 +117,9 @@ class Emitter:
 
     def refuse(self, found: exp.Expression, key: str = "") -> Fault:
         word = found.sql_name().lower() + "()" if isinstance(found, exp.Func) else type(found).__name__
-        return self.fault(f"{word}{f' with {key}' if key else ''} is not supported on SQLite", found, "docs/reference/sql.md lists what is.")
+        return self.fault(
+            f"{word}{f' with {key}' if key else ''} is not supported on SQLite", found, "docs/reference/sql.md lists what is."
+        )
 
     def value(self, found: Any, kind: Type, what: str = "") -> str:
         """The node as a value of `kind`, as an assignment or a typed operand needs it."""
@@ -158,7 +161,9 @@ class Emitter:
 
     def only(self, *places: Place, what: str, found: exp.Expression) -> None:
         if self.place not in places:
-            where = {"default": "a default", "fixed": "a check, generated column or index", "view": "a view", "run": "a statement"}[self.place]
+            where = {"default": "a default", "fixed": "a check, generated column or index", "view": "a view", "run": "a statement"}[
+                self.place
+            ]
             raise self.fault(f"{what} cannot be used in {where} on SQLite", found, "Compute it in a function or in the query instead.")
 
     def type_of(self, kind: exp.DataType) -> Type:

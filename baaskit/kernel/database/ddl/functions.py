@@ -224,7 +224,9 @@ def _run_only(name: str, *kinds: Type, result: Type = ty.TEXT) -> Handler:
 
     def write(e: Emitter, n: Any) -> Sql:
         e.only("run", what=f"{name}()", found=n)
-        arguments = n.expressions if isinstance(n, exp.Anonymous) else [n.args[a] for a in _RUN_ARGUMENTS[type(n)] if n.args.get(a) is not None]
+        arguments = (
+            n.expressions if isinstance(n, exp.Anonymous) else [n.args[a] for a in _RUN_ARGUMENTS[type(n)] if n.args.get(a) is not None]
+        )
         if len(arguments) > len(kinds):
             raise e.fault(f"{name}() takes {len(kinds)} arguments", n)
         return Sql(f"baaskit_{name}({', '.join(e.value(a, k) for a, k in zip(arguments, kinds, strict=False))})", result)

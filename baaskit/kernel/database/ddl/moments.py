@@ -71,13 +71,17 @@ def _parsed(e: Emitter, text: str, n: exp.Expression) -> Sql:
     if not parts or re.sub(r"([+-]?\s*\d+(?:\.\d+)?)\s*([a-z]+)|\s|ago", "", text.lower()):
         raise e.fault(f'invalid input syntax for type interval: "{text.strip()}"', n, "Write it like '1 day 2 hours'.")
     sign = "-" if text.lower().rstrip().endswith("ago") else ""
-    return Sql("", ty.INTERVAL, interval=tuple(_part(e, sign + amount.replace(" ", ""), unit, n) for amount, unit in parts if unit != "ago"))
+    return Sql(
+        "", ty.INTERVAL, interval=tuple(_part(e, sign + amount.replace(" ", ""), unit, n) for amount, unit in parts if unit != "ago")
+    )
 
 
 def _part(e: Emitter, amount: str, unit: str, n: exp.Expression) -> tuple[str, str, bool]:
     word = _UNITS.get(unit.rstrip("s") if len(unit) > 1 else unit)
     if word is None:
-        raise e.fault(f"interval unit {unit!r} is not supported on SQLite", n, "Units: years, months, weeks, days, hours, minutes, seconds.")
+        raise e.fault(
+            f"interval unit {unit!r} is not supported on SQLite", n, "Units: years, months, weeks, days, hours, minutes, seconds."
+        )
     if word == "weeks":
         return f"({amount} * 7)", "days", "." not in amount
     return amount, word, "." not in amount
@@ -90,7 +94,13 @@ def _make_interval(e: Emitter, n: exp.MakeInterval) -> Sql:
         given = n.args.get(unit)
         if given is not None:
             amount = e.emit(given.expression if isinstance(given, exp.Kwarg) else given)
-            parts.append((f"({amount.text} * 7)" if unit == "week" else amount.text, "days" if unit == "week" else f"{unit}s", amount.family == "int"))
+            parts.append(
+                (
+                    f"({amount.text} * 7)" if unit == "week" else amount.text,
+                    "days" if unit == "week" else f"{unit}s",
+                    amount.family == "int",
+                )
+            )
     return Sql("", ty.INTERVAL, interval=tuple(parts))
 
 
@@ -106,10 +116,10 @@ def _cast(e: Emitter, n: exp.Cast) -> Sql:
         amount = e.emit(inner.this)
         text, unit, _ = _part(e, amount.text, str(inner.expression.this).strip().lower(), n)
         return Sql("", ty.INTERVAL, interval=((text, unit, amount.family == "int"),))
-    text = e.emit(inner).constant
-    if text is None:
+    constant = e.emit(inner).constant
+    if constant is None:
         raise e.fault("only a constant or (number || ' unit') can be cast to interval on SQLite", n, "Write interval '1 day' * number.")
-    return _parsed(e, text, n)
+    return _parsed(e, constant, n)
 
 
 def plus_moment(e: Emitter, n: Any, operator: str) -> Sql | None:
@@ -132,7 +142,9 @@ def plus_moment(e: Emitter, n: Any, operator: str) -> Sql | None:
     if left.family == "date" and right.family == "int":
         return Sql(f"date({left.text}, ({operator}{right.text}) || ' days')", ty.DATE)
     if left.family in _MOMENTS:
-        raise e.fault("this arithmetic with moments is not supported on SQLite", n, "extract(epoch from a) - extract(epoch from b) gives seconds.")
+        raise e.fault(
+            "this arithmetic with moments is not supported on SQLite", n, "extract(epoch from a) - extract(epoch from b) gives seconds."
+        )
     return None
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Iterator
 
 from baaskit.errors import nearest
 from baaskit.kernel.database.ddl.alter import store_enum
@@ -14,7 +14,7 @@ from baaskit.kernel.database.ddl.steps import Capture, Rebuild, Run, Step, forge
 from baaskit.kernel.database.ddl.stored import TableText
 from baaskit.kernel.database.ddl.text import Words
 from baaskit.kernel.database.ddl.types import quote
-from baaskit.kernel.schema import Column, TableName
+from baaskit.kernel.schema import Column, TableName, Type
 
 PUBLICATIONS = ("realtime", "supabase_realtime")
 
@@ -60,14 +60,18 @@ def create_index(words: Words, catalogue: Catalogue, unique: bool) -> Iterator[S
         yield Run(f"CREATE {'UNIQUE ' if unique else ''}INDEX {quote(name)} ON {quote(physical(table))} ({', '.join(items)}){where}")
 
 
-def _index_item(item: Words, scope: dict[str, dict[str, object]], catalogue: Catalogue) -> tuple[str, str]:
+def _index_item(item: Words, scope: dict[str, dict[str, Type]], catalogue: Catalogue) -> tuple[str, str]:
     inner = item.until("ASC", "DESC", "NULLS", "COLLATE")
     if inner.words and inner.words[-1].text.lower().endswith("_ops"):
         inner = Words(inner.source, inner.words[:-1])
     if item.accept("COLLATE"):
         item.name()
-    e = emitter(inner, "fixed", scope, catalogue)  # type: ignore[arg-type]
-    label = inner.words[0].text.lower() if len(inner.words) == 1 else next((w.text.lower() for w in inner.words if w.key.isidentifier()), "expr")
+    e = emitter(inner, "fixed", scope, catalogue)
+    label = (
+        inner.words[0].text.lower()
+        if len(inner.words) == 1
+        else next((w.text.lower() for w in inner.words if w.key.isidentifier()), "expr")
+    )
     text = e.emit(inner.expression()).text
     order = " DESC" if item.accept("DESC") else ""
     item.accept("ASC")
@@ -90,7 +94,11 @@ def create_view(words: Words, catalogue: Catalogue, replace_: bool) -> Iterator[
     if words.accept("WITH"):
         options = words.brackets()
         if not options.sees("SECURITY_BARRIER") and "false" not in options.text.lower() and "off" not in options.text.lower():
-            raise words.fault("security_invoker is not supported", "A view is closed until policies.sql opens it to a role; it then shows all its rows.", at)
+            raise words.fault(
+                "security_invoker is not supported",
+                "A view is closed until policies.sql opens it to a role; it then shows all its rows.",
+                at,
+            )
     words.expect("AS")
     queries = Queries(words.source, catalogue, "view", words.start)
     text, output = queries.query(words.statement())
@@ -195,12 +203,14 @@ def _drop_table(words: Words, catalogue: Catalogue, name: TableName, exists: boo
 
 def _refers(catalogue: Catalogue, table: TableName, target: TableName) -> bool:
     rows = catalogue.link.execute(f"PRAGMA foreign_key_list({quote(physical(table))})").fetchall()
-    return any(row[2].lower() == physical(target).lower() for row in rows)
+    return any(str(row[2]).lower() == physical(target).lower() for row in rows)
 
 
 def _without_references(text: TableText, target: TableName) -> TableText:
     gone = f"REFERENCES {quote(physical(target))}"
-    columns = tuple(replace(c, clauses=tuple(k for k in c.clauses if not (k.kind == "REFERENCES" and gone in k.text))) for c in text.columns)
+    columns = tuple(
+        replace(c, clauses=tuple(k for k in c.clauses if not (k.kind == "REFERENCES" and gone in k.text))) for c in text.columns
+    )
     return replace(text, columns=columns, constraints=tuple(c for c in text.constraints if not (c.kind == "FOREIGN" and gone in c.text)))
 
 

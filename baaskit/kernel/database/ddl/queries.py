@@ -17,7 +17,21 @@ from baaskit.kernel.database.ddl.types import quote
 from baaskit.kernel.schema import TableName, Type
 
 Output = list[tuple[str, Type | None]]
-_SELECT = {"expressions", "from_", "joins", "where", "group", "having", "order", "limit", "offset", "distinct", "with_", "laterals", "windows"}
+_SELECT = {
+    "expressions",
+    "from_",
+    "joins",
+    "where",
+    "group",
+    "having",
+    "order",
+    "limit",
+    "offset",
+    "distinct",
+    "with_",
+    "laterals",
+    "windows",
+}
 
 
 @dataclass(frozen=True)
@@ -79,7 +93,9 @@ class Queries:
         if not isinstance(cte.this, exp.Union):
             return self
         output = self.query(cte.this.this, parent)[1]
-        return replace(self, ctes={**self.ctes, name: {c: kind for c, (_, kind) in zip(names or [c for c, _ in output], output, strict=True)}})
+        return replace(
+            self, ctes={**self.ctes, name: {c: kind for c, (_, kind) in zip(names or [c for c, _ in output], output, strict=True)}}
+        )
 
     def _union(self, n: Any, parent: Scope | None, wanted: list[Type | None] | None) -> tuple[str, Output]:
         self.check(n, {"this", "expression", "distinct", "with_", "order", "limit", "offset"})
@@ -165,7 +181,13 @@ class Queries:
         name = ident(n.args["alias"]) if isinstance(n, exp.Alias) else ident(n.this) if isinstance(n, exp.Column) else ""
         inner = n.this if isinstance(n, exp.Alias) else n
         if not name:
-            name = str(inner.this).lower() if isinstance(inner, exp.Anonymous) else inner.sql_name().lower() if isinstance(inner, exp.Func) else "?column?"
+            name = (
+                str(inner.this).lower()
+                if isinstance(inner, exp.Anonymous)
+                else inner.sql_name().lower()
+                if isinstance(inner, exp.Func)
+                else "?column?"
+            )
         sql: Sql = e.emit(inner)
         goal = wanted[index] if wanted and index < len(wanted) else None
         if goal is None:
@@ -266,7 +288,7 @@ class Queries:
     def _named(self, text: str, columns: Columns, name: str, tables: dict[str, Columns], n: exp.Expression) -> str:
         self._add(name, columns, tables, n)
         # A common table gives the columns their names without relying on what SQLite calls those of VALUES.
-        return f"(WITH \"{name}\"({', '.join(quote(c) for c in columns)}) AS ({text}) SELECT * FROM {quote(name)}) AS {quote(name)}"
+        return f'(WITH "{name}"({", ".join(quote(c) for c in columns)}) AS ({text}) SELECT * FROM {quote(name)}) AS {quote(name)}'
 
     def _series(self, n: Any, name: str, names: list[str], tables: dict[str, Columns], parent: Scope | None) -> str:
         """generate_series as a recursive query; numbers, or days when both ends are dates are not supported."""
@@ -277,7 +299,7 @@ class Queries:
         column = quote(names[0] if names else name)
         down = step.startswith("-") or step.startswith("(-")
         text = (
-            f"(WITH RECURSIVE \"{name}\"({column}) AS (SELECT {start} WHERE {start} {'>=' if down else '<='} {end} UNION ALL "
+            f'(WITH RECURSIVE "{name}"({column}) AS (SELECT {start} WHERE {start} {">=" if down else "<="} {end} UNION ALL '
             f"SELECT {column} + {step} FROM {quote(name)} WHERE {column} + {step} {'>=' if down else '<='} {end}) SELECT * FROM {quote(name)})"
         )
         self._add(name, {names[0] if names else name: ty.INT}, tables, n)
@@ -305,5 +327,7 @@ class Queries:
 
 def _part(n: Any, text: str) -> str:
     """One side of a union. It stands bare where it can: SQLite finds a recursive table only there."""
-    plain = isinstance(n, exp.Values) or (isinstance(n, exp.Select) and not any(n.args.get(k) for k in ("order", "limit", "offset", "with_")))
+    plain = isinstance(n, exp.Values) or (
+        isinstance(n, exp.Select) and not any(n.args.get(k) for k in ("order", "limit", "offset", "with_"))
+    )
     return text if plain else f"SELECT * FROM ({text})"

@@ -33,7 +33,10 @@ def settle(link: apsw.Connection, catalogue: Catalogue, step: Altering) -> None:
     """After the statement: the triggers of a captured table are made anew from its new columns."""
     table = step.renamed or step.table
     if step.renamed is not None:
-        link.execute('UPDATE "baaskit.captures" SET table_schema = ?, table_name = ? WHERE table_schema = ? AND table_name = ?', (*table, *step.table))
+        link.execute(
+            'UPDATE "baaskit.captures" SET table_schema = ?, table_name = ? WHERE table_schema = ? AND table_name = ?',
+            (*table, *step.table),
+        )
     if catalogue.captured(table) and catalogue.kind(table) == "table":
         _run_all(link, capture.create_sql(_shape(catalogue, table), "sqlite"))
 
@@ -72,7 +75,7 @@ def rebuild(link: apsw.Connection, step: Rebuild) -> None:
         link.execute("PRAGMA legacy_alter_table=OFF")
         link.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, enforced)
     for (view,) in link.execute("SELECT name FROM sqlite_schema WHERE type = 'view'").fetchall():
-        link.execute(f"SELECT * FROM {quote(view)} LIMIT 0")
+        link.execute(f"SELECT * FROM {quote(str(view))} LIMIT 0")
     broken = link.execute(f"PRAGMA foreign_key_check({quote(name)})").fetchall()
     if broken:
         raise apsw.ConstraintError(f"{len(broken)} row(s) of {name} refer to rows of {broken[0][2]} that do not exist")
@@ -80,9 +83,11 @@ def rebuild(link: apsw.Connection, step: Rebuild) -> None:
 
 def _replace_table(link: apsw.Connection, name: str, step: Rebuild) -> None:
     [(sql,)] = link.execute("SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?", (name,)).fetchall()
-    old = parse(sql)
+    old = parse(str(sql))
     new = step.change(old)
-    kept = link.execute("SELECT type, sql FROM sqlite_schema WHERE tbl_name = ? AND type IN ('index', 'trigger') AND sql IS NOT NULL", (name,)).fetchall()
+    kept = link.execute(
+        "SELECT type, sql FROM sqlite_schema WHERE tbl_name = ? AND type IN ('index', 'trigger') AND sql IS NOT NULL", (name,)
+    ).fetchall()
     gone = {c.name for c in old.columns} - {c.name for c in new.columns}
     sequence = _sequence(link, name)
     link.execute(new.create(_DRAFT))
@@ -97,7 +102,7 @@ def _replace_table(link: apsw.Connection, name: str, step: Rebuild) -> None:
         # The numbers of deleted rows are not given again.
         link.execute("DELETE FROM sqlite_sequence WHERE name = ?", (name,))
         link.execute("INSERT INTO sqlite_sequence(name, seq) VALUES (?, ?)", (name, sequence))
-    for kind, text in kept:
+    for kind, text in ((str(k), str(t)) for k, t in kept):
         if kind == "index" and any(mentions(text.partition("(")[2], column) for column in gone):
             continue  # PostgreSQL too drops the indexes of a dropped column
         link.execute(text)
@@ -107,4 +112,4 @@ def _sequence(link: apsw.Connection, name: str) -> int | None:
     if not link.execute("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'").fetchall():
         return None
     found = link.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (name,)).fetchall()
-    return int(found[0][0]) if found else None
+    return int(str(found[0][0])) if found else None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 import apsw
 
@@ -43,7 +44,11 @@ def _split_part(text: str, delimiter: str, part: int) -> str:
 
 def _concat(left: str, right: str) -> str:
     one, two = json.loads(left), json.loads(right)
-    joined = {**one, **two} if isinstance(one, dict) and isinstance(two, dict) else (one if isinstance(one, list) else [one]) + (two if isinstance(two, list) else [two])
+    joined = (
+        {**one, **two}
+        if isinstance(one, dict) and isinstance(two, dict)
+        else (one if isinstance(one, list) else [one]) + (two if isinstance(two, list) else [two])
+    )
     return json.dumps(joined, separators=(",", ":"), ensure_ascii=False)
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Iterator, Sequence
 
-from sqlglot import exp, tokens
+from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect
 from sqlglot.dialects.postgres import Postgres
 from sqlglot.errors import ParseError, TokenError
+from sqlglot.tokenizer_core import Token, TokenType
 
 from baaskit.errors import Fault
 from baaskit.kernel.schema import TableName
-
 
 
 class BaaskitPostgres(Postgres):
@@ -24,7 +24,7 @@ class BaaskitPostgres(Postgres):
 
 _POSTGRES = BaaskitPostgres()
 _SQLITE = Dialect.get_or_raise("sqlite")
-_QUOTED = {tokens.TokenType.STRING, tokens.TokenType.HEREDOC_STRING, tokens.TokenType.BYTE_STRING, tokens.TokenType.HEX_STRING}
+_QUOTED = {TokenType.STRING, TokenType.HEREDOC_STRING, TokenType.BYTE_STRING, TokenType.HEX_STRING}
 MAX_DEPTH = 200
 
 
@@ -225,7 +225,7 @@ def read_words(source: Source, dialect: str = "postgres") -> list[Word]:
     return [word for token in found for word in _words(token, source.text)]
 
 
-def _words(token: tokens.Token, text: str) -> Iterator[Word]:
+def _words(token: Token, text: str) -> Iterator[Word]:
     """The parser library makes one token of `primary key` and its like; here every word stands alone."""
     start, end = token.start, token.end + 1
     string = token.token_type in _QUOTED

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import math
 import re
-from datetime import date, datetime, time, timedelta, timezone
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import Any, Callable
+from typing import Any
 from uuid import UUID
 
 from baaskit.kernel.schema import Family, Type
@@ -169,7 +170,7 @@ def _moment(text: str) -> datetime:
         text.lower().replace("t", "T"), re.IGNORECASE,
     )  # fmt: skip
     if text.strip().lower() == "epoch":
-        return datetime(1970, 1, 1, tzinfo=timezone.utc)
+        return datetime(1970, 1, 1, tzinfo=UTC)
     if not found:
         raise ValueError(text)
     year, month, day, hour, minute, second = (int(part or 0) for part in found.groups()[:6])
@@ -180,7 +181,7 @@ def _moment(text: str) -> datetime:
         offset = timedelta(hours=int(digits[:2]), minutes=int(digits[2:] or 0)) * (-1 if zone[0] == "-" else 1)
     days = timedelta(days=1) if hour == 24 and minute == second == 0 else timedelta()
     value = datetime(year, month, day, 0 if days else hour, minute, second) + days + timedelta(microseconds=micros)
-    return (value - offset).replace(tzinfo=timezone.utc)
+    return (value - offset).replace(tzinfo=UTC)
 
 
 def moment_text(value: datetime) -> str:
@@ -241,7 +242,9 @@ def _array(text: str, kind: Type) -> list[Any]:
             done = stack.pop()
             stack[-1].append(done)
         elif mark != ",":
-            stack[-1].append(None if not quoted and bare.strip().upper() == "NULL" else _element(re.sub(r"\\(.)", r"\1", quoted or bare.strip()), kind))
+            stack[-1].append(
+                None if not quoted and bare.strip().upper() == "NULL" else _element(re.sub(r"\\(.)", r"\1", quoted or bare.strip()), kind)
+            )
     if len(stack) != 1 or len(stack[0]) != 1 or not isinstance(stack[0][0], list):
         raise BadValue(kind, text, f'malformed array literal: "{text[:100]}"')
     return stack[0][0]
