@@ -4,7 +4,8 @@
 |---------|--------------------------------------------------------------|------------------------------------------------|
 | bwrap   | seeing files, processes and secrets of the host; writing      | kernel faults; reaching the network if allowed |
 |         | anywhere but a private /tmp; memory, processes, open files    |                                                |
-| uid     | the server's files and memory (another user id); limits       | reading what every user may read, the network  |
+| uid     | the server's files and memory (another user id, root's home   | reading what every user may read, the network  |
+|         | covered); memory, processes, open files                       |                                                |
 | rlimits | runaway memory, processes, file sizes, time                   | reading what the server's own user may read    |
 """
 
@@ -70,8 +71,12 @@ def choose(*, network: bool = True, levels: tuple[Level, ...] = LEVELS) -> Sandb
 
 def command(sandbox: Sandbox, folder: Path, arguments: list[str]) -> list[str]:
     """The command that runs this Python with `arguments` in the sandbox, `folder` readable."""
-    python = [sys.executable, "-P", *arguments]
-    return [*_bwrap(sandbox, folder), *python] if sandbox.level == "bwrap" else python
+    python = [sys.executable, "-P"]
+    if sandbox.level == "bwrap":
+        return [*_bwrap(sandbox, folder), *python, *arguments]
+    if sandbox.level == "uid":
+        return [*python, "-m", "baaskit.functions.doorway", *map(str, _places(folder)), "--", *python, *arguments]
+    return [*python, *arguments]
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -155,6 +160,12 @@ def _packages() -> list[Path]:
     return [Path(spec.origin).resolve().parent for spec in found if spec and spec.origin and "site-packages" not in spec.origin]
 
 
+def _places(folder: Path) -> list[Path]:
+    """What a function's Python must be able to read, besides the system."""
+    interpreter = [Path(prefix) for prefix in (sys.base_prefix, sys.prefix)]
+    return list(dict.fromkeys([*interpreter, *(prefix.resolve() for prefix in interpreter), *_packages(), folder]))
+
+
 def _bwrap(sandbox: Sandbox, folder: Path) -> list[str]:
     arguments = ["bwrap", "--die-with-parent", "--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-cgroup-try"]
     arguments += [] if sandbox.network else ["--unshare-net"]
@@ -171,7 +182,7 @@ def _bwrap(sandbox: Sandbox, folder: Path) -> list[str]:
     for name in _ETC:
         arguments += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
     arguments += ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--size", str(_TMP_BYTES), "--tmpfs", "/tmp"]
-    for place in dict.fromkeys([Path(sys.base_prefix), Path(sys.prefix), *_packages(), folder]):
+    for place in _places(folder):
         if not any(place.is_relative_to(system) for system in _SYSTEM):
             for above in reversed(place.parents[:-1]):  # by itself bwrap makes them for its own user only
                 arguments += ["--perms", "0755", "--dir", str(above)] if above != Path("/tmp") else []
