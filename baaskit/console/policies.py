@@ -28,7 +28,13 @@ async def live(kit: Kit) -> dict[str, Any]:
         if rows
         else {"author": "", "note": "", "at": None}
     )
-    return {"text": current.text, "version": current.version, **about, "closed": [fault_json(fault) for fault in current.closed]}
+    return {
+        "text": current.text,
+        "version": current.version,
+        **about,
+        "closed": [fault_json(fault) for fault in current.closed],
+        "warnings": [fault_json(fault) for fault in current.warnings],
+    }
 
 
 def check(kit: Kit, text: str) -> dict[str, Any]:

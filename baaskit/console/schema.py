@@ -110,7 +110,7 @@ def _shape(one: Table) -> dict[str, Any]:
                 "family": column.type.family,
                 "array": column.type.array,
                 "labels": list(column.type.labels),
-                "nullable": column.nullable,
+                "nullable": column.nullable and column.name not in one.primary_key,
                 "default": column.default,
                 "generated": column.generated,
                 "identity": column.identity,

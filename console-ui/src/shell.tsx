@@ -120,10 +120,10 @@ function TopBar({ onPalette, onSignOut, room }: { onPalette: () => void; onSignO
         type="button"
         onClick={onPalette}
         aria-label="Search and commands"
-        className="flex h-7 items-center gap-2 rounded-md border border-line bg-ground px-2 text-[12px] text-faint hover:border-strong max-sm:ml-auto sm:w-64"
+        className="flex h-7 items-center gap-2 rounded-md border border-line bg-ground px-2 text-[12px] whitespace-nowrap text-faint hover:border-strong max-sm:ml-auto sm:w-72"
       >
         <Icon name="search" className="size-3.5" />
-        <span className="hidden sm:inline">Go to a table, room or action</span>
+        <span className="hidden truncate sm:inline">Go to a table, room or action</span>
         <span className="kbd ml-auto hidden sm:inline">{/Mac/.test(navigator.platform) ? '⌘K' : 'Ctrl K'}</span>
       </button>
       <div className="flex-1 max-sm:hidden" />

@@ -78,6 +78,11 @@ export interface Fault {
   hint: string | null
 }
 
+/** What the server says of a place in the policies: a fault keeps a text from being saved, a warning does not. */
+export interface Remark extends Fault {
+  kind: 'fault' | 'warning'
+}
+
 export interface LivePolicies {
   text: string
   version: number
@@ -85,6 +90,7 @@ export interface LivePolicies {
   note: string
   at: string | null
   closed: Fault[]
+  warnings: Fault[]
 }
 
 export interface PolicyVersion {

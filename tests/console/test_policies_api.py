@@ -16,7 +16,7 @@ async def test_saving_makes_a_version_with_author_note_and_moment(console: Conso
     assert saved.status_code == 200
     email = (await browser.get("/admin/v1/session")).json()["admin"]["email"]
     assert saved.json() | {"at": ""} == {
-        "text": POLICIES + OWNERS, "version": 2, "author": email, "note": "let owners edit", "at": "", "closed": [],
+        "text": POLICIES + OWNERS, "version": 2, "author": email, "note": "let owners edit", "at": "", "closed": [], "warnings": [],
     }  # fmt: skip
     assert console.kit.database.catalog.policies.version == 2
     history = (await browser.get("/admin/v1/policies/history")).json()["versions"]

@@ -121,7 +121,7 @@ function Attention({ overview }: { overview: Overview }) {
           {overview.attention.map((item) => (
             <li key={item.title + item.table} className="flex gap-2.5 px-3 py-2.5 text-[13px]">
               <Icon name="alert" className={`mt-0.5 size-4 ${LEVELS[item.level]}`} />
-              <div className="min-w-0">
+              <div className="min-w-0 break-words">
                 <div className="font-medium">{item.title}</div>
                 <div className="text-muted">{item.consequence}</div>
                 {item.table && (

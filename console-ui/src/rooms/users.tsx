@@ -72,15 +72,15 @@ export function UsersRoom() {
           </Empty>
         )}
       </div>
-      <div className="flex h-9 shrink-0 items-center gap-2 border-t border-line bg-panel px-3 text-[12px] text-muted">
+      <div className="flex h-11 shrink-0 items-center gap-2 border-t border-line bg-panel px-3 text-[12px] text-muted">
         <span>{(data?.total ?? 0).toLocaleString('en')} users</span>
         <span className="ml-auto">
           page {page} of {pages}
         </span>
-        <Button className="h-6" disabled={page <= 1} onClick={() => go(address({ page: String(page - 1) }), true)}>
+        <Button disabled={page <= 1} onClick={() => go(address({ page: String(page - 1) }), true)}>
           Back
         </Button>
-        <Button className="h-6" disabled={page >= pages} onClick={() => go(address({ page: String(page + 1) }), true)}>
+        <Button disabled={page >= pages} onClick={() => go(address({ page: String(page + 1) }), true)}>
           Next
         </Button>
       </div>
@@ -114,9 +114,11 @@ function List({ users, onOpen }: { users: User[]; onOpen: (id: string) => void }
           return (
             <div role="listitem" key={user.id} className="absolute inset-x-0 border-b border-line/60" style={{ transform: `translateY(${item.start}px)`, height: ROW_PX }}>
               <button type="button" onClick={() => onOpen(user.id)} className="flex h-full w-full items-center gap-3 px-3 text-left text-[13px] hover:bg-hover">
-                <span className="min-w-0 flex-1 truncate font-medium sm:max-w-80">{user.email || user.phone || (user.is_anonymous ? 'anonymous' : user.id)}</span>
-                <Badges user={user} />
-                <span className="hidden min-w-0 flex-1 truncate font-mono text-[12px] text-faint md:block">{user.id}</span>
+                <span className="flex min-w-0 flex-1 items-center gap-2">
+                  <span className="truncate font-medium">{user.email || user.phone || (user.is_anonymous ? 'anonymous' : user.id)}</span>
+                  <Badges user={user} />
+                </span>
+                <span className="hidden w-72 truncate font-mono text-[12px] text-faint md:block">{user.id}</span>
                 <span className="hidden w-32 text-[12px] text-muted sm:block">
                   <Moment at={user.created_at} />
                 </span>

@@ -71,7 +71,7 @@ export function Field({ column, isKey, isNew, draft, changed, fault, readOnly, o
               undo
             </button>
           )}
-          {column.nullable && !readOnly && !(draft && 'isNull' in draft) && (
+          {column.nullable && !readOnly && (draft ? 'text' in draft : column.default !== null) && (
             <button type="button" className="text-muted underline underline-offset-2 hover:text-ink" onClick={() => onChange({ isNull: true })}>
               set null
             </button>

@@ -13,6 +13,7 @@ import { asText, isNumeric, type Row, type View } from './rest'
 import type { Blocks } from './use-blocks'
 
 const ROW_PX = 30
+const GUTTER_PX = 30 // the column at the left that opens a row
 const features = tableFeatures({ columnSizingFeature, columnResizingFeature, columnVisibilityFeature })
 const NO_ROWS: Row[] = []
 
@@ -38,10 +39,11 @@ export function Grid({ table, view, blocks, onView, onOpen, onInsert }: Props) {
   const model = useTable({ features, columns, data: NO_ROWS, columnResizeMode: 'onChange' })
   const headers = model.getHeaderGroups()[0]?.headers ?? []
   const byName = useMemo(() => new Map(table.columns.map((column) => [column.name, column])), [table.columns])
-  const width = headers.reduce((sum, header) => sum + header.getSize(), 0)
+  const width = headers.reduce((sum, header) => sum + header.getSize(), GUTTER_PX)
 
   const virtual = useVirtualizer({ count: blocks.shown, getScrollElement: () => box.current, estimateSize: () => ROW_PX, overscan: 12 })
   const items = virtual.getVirtualItems()
+  const seen = virtual.range ?? { startIndex: 0, endIndex: 0 } // without the rows that are drawn ahead
   const first = items[0]?.index ?? 0
   const last = items[items.length - 1]?.index ?? 0
   useEffect(() => blocks.see(first, last), [blocks, first, last])
@@ -51,7 +53,6 @@ export function Grid({ table, view, blocks, onView, onOpen, onInsert }: Props) {
   }, [view])
 
   if (blocks.problem && blocks.total === null) return <Failed problem={blocks.problem} retry={blocks.retry} />
-  if (blocks.total === null) return <Loading />
 
   const sortBy = (name: string) => {
     const { sort } = view
@@ -62,11 +63,11 @@ export function Grid({ table, view, blocks, onView, onOpen, onInsert }: Props) {
     const next = { row: Math.max(0, Math.min(blocks.shown - 1, row)), column: Math.max(0, Math.min(headers.length - 1, column)) }
     setActive(next)
     virtual.scrollToIndex(next.row)
-    const before = headers.slice(0, next.column).reduce((sum, header) => sum + header.getSize(), 0)
+    const before = headers.slice(0, next.column).reduce((sum, header) => sum + header.getSize(), 0) // the gutter stays in sight
     const size = headers[next.column]?.getSize() ?? 0
     const scroller = box.current
     if (scroller && before < scroller.scrollLeft) scroller.scrollLeft = before
-    else if (scroller && before + size > scroller.scrollLeft + scroller.clientWidth) scroller.scrollLeft = before + size - scroller.clientWidth
+    else if (scroller && GUTTER_PX + before + size > scroller.scrollLeft + scroller.clientWidth) scroller.scrollLeft = GUTTER_PX + before + size - scroller.clientWidth
   }
   const onKey = (event: React.KeyboardEvent) => {
     const { row, column } = active ?? { row: first, column: 0 }
@@ -99,7 +100,7 @@ export function Grid({ table, view, blocks, onView, onOpen, onInsert }: Props) {
         ref={box}
         role="grid"
         aria-label={`Rows of ${table.name}`}
-        aria-rowcount={blocks.total + 1}
+        aria-rowcount={blocks.total === null ? -1 : blocks.total + 1}
         aria-colcount={headers.length}
         aria-activedescendant={active ? `cell-${active.row}-${active.column}` : undefined}
         tabIndex={0}
@@ -107,7 +108,8 @@ export function Grid({ table, view, blocks, onView, onOpen, onInsert }: Props) {
         className="relative min-h-0 flex-1 overflow-auto bg-panel font-mono text-[12.5px] outline-offset-[-2px]"
       >
         <div style={{ width: Math.max(width, 1) }} className="min-w-full">
-          <div role="row" aria-rowindex={1} className="sticky top-0 z-10 flex h-8 border-b border-line bg-ground font-sans" style={{ width }}>
+          <div role="row" aria-rowindex={1} className="sticky top-0 z-20 flex h-8 min-w-full border-b border-line bg-ground font-sans" style={{ width }}>
+            <div className="sticky left-0 z-10 shrink-0 border-r border-line bg-ground" style={{ width: GUTTER_PX }} />
             {headers.map((header) => {
               const column = byName.get(header.column.id)!
               const sorted = view.sort?.column === column.name ? (view.sort.descending ? 'descending' : 'ascending') : 'none'
@@ -115,8 +117,8 @@ export function Grid({ table, view, blocks, onView, onOpen, onInsert }: Props) {
                 <div key={header.id} role="columnheader" aria-sort={sorted} className="relative shrink-0 border-r border-line" style={{ width: header.getSize() }}>
                   <button type="button" tabIndex={-1} onClick={() => sortBy(column.name)} title={`${column.name} ${column.type}${column.nullable ? '' : ' not null'}`} className="flex h-full w-full items-center gap-1.5 px-2 text-left hover:bg-hover">
                     {table.primary_key.includes(column.name) && <Icon name="key" className="size-3 text-signed" />}
-                    <span className="truncate text-[12px] font-medium">{column.name}</span>
-                    <span className="truncate text-[11px] text-faint">{column.type}</span>
+                    <span className="shrink truncate text-[12px] font-medium">{column.name}</span>
+                    <span className="shrink-[99] truncate text-[11px] text-faint">{column.type}</span>
                     {sorted !== 'none' && <Icon name={sorted === 'ascending' ? 'up' : 'down'} className="ml-auto size-3 text-accent" />}
                   </button>
                   <div
@@ -142,6 +144,17 @@ export function Grid({ table, view, blocks, onView, onOpen, onInsert }: Props) {
                     className="group absolute left-0 flex border-b border-line/60 hover:bg-hover"
                     style={{ transform: `translateY(${item.start}px)`, height: ROW_PX, width }}
                   >
+                    <button
+                      type="button"
+                      tabIndex={-1}
+                      aria-label="Open row"
+                      disabled={!row}
+                      onClick={() => row && onOpen(row)}
+                      className="sticky left-0 z-10 flex shrink-0 items-center justify-center border-r border-line/60 bg-panel text-faint group-hover:bg-hover group-hover:text-ink"
+                      style={{ width: GUTTER_PX }}
+                    >
+                      <Icon name="right" className="size-3" />
+                    </button>
                     {headers.map((header, index) => {
                       const column = byName.get(header.column.id)!
                       const isActive = active?.row === item.index && active.column === index
@@ -157,11 +170,6 @@ export function Grid({ table, view, blocks, onView, onOpen, onInsert }: Props) {
                           style={{ width: header.getSize() }}
                         >
                           {row ? <Cell column={column} value={row[column.name]} /> : <span className="h-2 w-2/3 rounded bg-hover" />}
-                          {index === 0 && row && (
-                            <button type="button" tabIndex={-1} aria-label="Open row" onClick={() => onOpen(row)} className="absolute right-1 rounded border border-line bg-raised px-1 text-muted opacity-0 group-hover:opacity-100 hover:text-ink max-sm:opacity-100">
-                              <Icon name="right" className="size-3" />
-                            </button>
-                          )}
                         </div>
                       )
                     })}
@@ -173,7 +181,9 @@ export function Grid({ table, view, blocks, onView, onOpen, onInsert }: Props) {
         </div>
         {blocks.shown === 0 && (
           <div className="sticky left-0 font-sans">
-            {view.filters.length ? (
+            {blocks.total === null ? (
+              <Loading />
+            ) : view.filters.length ? (
               <Empty icon="filter" title="No row matches" action={<Button onClick={() => onView({ ...view, filters: [] })}>Remove the filters</Button>} />
             ) : (
               <Empty icon="table" title="This table is empty" action={onInsert && <Button icon="plus" onClick={onInsert}>Insert the first row</Button>} />
@@ -183,7 +193,7 @@ export function Grid({ table, view, blocks, onView, onOpen, onInsert }: Props) {
       </div>
       <div className="flex h-7 shrink-0 items-center gap-3 border-t border-line bg-panel px-3 text-[12px] text-muted">
         <span>
-          {blocks.shown ? `${format(first + 1)}–${format(Math.min(last + 1, blocks.shown))} of ${format(blocks.total)}` : '0 rows'}
+          {blocks.shown ? `${format(Math.min(seen.startIndex + 1, blocks.shown))}–${format(Math.min(seen.endIndex + 1, blocks.shown))} of ${format(blocks.total ?? 0)}` : blocks.total === null ? '' : '0 rows'}
         </span>
         {blocks.problem ? <span className="truncate text-public">Some rows could not be read.</span> : null}
         <span className="ml-auto hidden text-faint sm:inline">arrows move, Enter opens, double-click opens</span>

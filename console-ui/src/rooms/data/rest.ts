@@ -83,11 +83,19 @@ export async function fetchBlock(table: Table, view: View, block: number, signal
     const headers = { ...profile(table), Prefer: 'count=exact' }
     const response = await service(address(table, query), { headers, signal })
     const total = Number(response.headers.get('Content-Range')?.split('/')[1])
-    return { rows: (await response.json()) as Row[], total: Number.isFinite(total) ? total : null }
+    return { rows: parseRows(await response.text(), table), total: Number.isFinite(total) ? total : null }
   } catch (problem) {
     if (problem instanceof ApiError && problem.status === 416) return { rows: [], total: null } // rows went away meanwhile
     throw problem
   }
+}
+
+/** Rows with every digit: a number that JavaScript cannot hold stays the text it was sent as. */
+function parseRows(text: string, table: Table): Row[] {
+  const numbers = new Set(table.columns.filter(isNumeric).map((column) => column.name))
+  const exact = (name: string, value: unknown, context?: { source?: string }) =>
+    typeof value === 'number' && numbers.has(name) && context?.source && context.source.length > 15 && String(value) !== context.source ? context.source : value
+  return JSON.parse(text, exact) as Row[]
 }
 
 /** Which rows a write means: the whole primary key, as it was read. */

@@ -10,7 +10,7 @@ import { drawSelection, EditorView, highlightActiveLine, highlightActiveLineGutt
 import { tags } from '@lezer/highlight'
 import { useEffect, useImperativeHandle, useRef, type Ref } from 'react'
 import { nonce } from '../../nonce'
-import type { Fault, Table } from '../../types'
+import type { Fault, Remark, Table } from '../../types'
 
 const theme = EditorView.theme({
   '&': { height: '100%', fontSize: '13px', backgroundColor: 'var(--panel)', color: 'var(--ink)' },
@@ -92,12 +92,12 @@ interface Props {
   value: string
   onChange: (value: string) => void
   onSave: () => void
-  faults: Fault[]
+  remarks: Remark[]
   tables: Table[]
   readOnly: boolean
 }
 
-export function PolicyEditor({ ref, value, onChange, onSave, faults, tables, readOnly }: Props) {
+export function PolicyEditor({ ref, value, onChange, onSave, remarks, tables, readOnly }: Props) {
   const box = useRef<HTMLDivElement>(null)
   const view = useRef<EditorView | null>(null)
   const language = useRef(new Compartment())
@@ -148,9 +148,9 @@ export function PolicyEditor({ ref, value, onChange, onSave, faults, tables, rea
 
   useEffect(() => {
     const held = view.current!
-    const diagnostics = faults.map((fault): Diagnostic => ({ ...placeOf(held.state.doc, fault), severity: 'error', message: fault.message + (fault.hint ? `\n${fault.hint}` : '') }))
+    const diagnostics = remarks.map((fault): Diagnostic => ({ ...placeOf(held.state.doc, fault), severity: fault.kind === 'fault' ? 'error' : 'warning', message: fault.message + (fault.hint ? `\n${fault.hint}` : '') }))
     held.dispatch(setDiagnostics(held.state, diagnostics))
-  }, [faults])
+  }, [remarks])
 
   useImperativeHandle(ref, () => ({
     jump: (line, column = 1) => {

@@ -15,9 +15,11 @@ interface Props {
   onClose: () => void
   live: LivePolicies
   mayWrite: boolean
+  /** Work that is not saved: a roll-back would put another text under it. */
+  unsaved: boolean
 }
 
-export function HistoryDrawer({ open, onClose, live, mayWrite }: Props) {
+export function HistoryDrawer({ open, onClose, live, mayWrite, unsaved }: Props) {
   const { data, error, refetch } = useHistory(open)
   const [chosen, setChosen] = useState<number | null>(null)
   useEffect(() => setChosen(null), [open])
@@ -46,7 +48,7 @@ export function HistoryDrawer({ open, onClose, live, mayWrite }: Props) {
                   {version.author}, <Moment at={version.at} />
                 </span>
               </button>
-              {chosen === version.version && <Version number={version.version} live={live} isLive={version.live} mayWrite={mayWrite} onClose={onClose} />}
+              {chosen === version.version && <Version number={version.version} live={live} isLive={version.live} mayWrite={mayWrite} unsaved={unsaved} onClose={onClose} />}
             </li>
           ))}
         </ol>
@@ -55,7 +57,7 @@ export function HistoryDrawer({ open, onClose, live, mayWrite }: Props) {
   )
 }
 
-function Version({ number, live, isLive, mayWrite, onClose }: { number: number; live: LivePolicies; isLive: boolean; mayWrite: boolean; onClose: () => void }) {
+function Version({ number, live, isLive, mayWrite, unsaved, onClose }: { number: number; live: LivePolicies; isLive: boolean; mayWrite: boolean; unsaved: boolean; onClose: () => void }) {
   const [against, setAgainst] = useState<'previous' | 'live'>('previous')
   const [confirming, setConfirming] = useState(false)
   const { data, error } = usePolicyVersion(number)
@@ -77,7 +79,7 @@ function Version({ number, live, isLive, mayWrite, onClose }: { number: number; 
           </div>
         )}
         {!isLive && mayWrite && (
-          <Button className="ml-auto" icon="refresh" onClick={() => setConfirming(true)}>
+          <Button className="ml-auto" icon="refresh" disabled={unsaved} title={unsaved ? 'Save or discard what you changed first' : undefined} onClick={() => setConfirming(true)}>
             Roll back to v{number}
           </Button>
         )}

@@ -1,51 +1,56 @@
-/** The faults of the text, each with its line and a caret under the place; a click goes there. */
-import type { Fault } from '../../types'
+/** What is wrong with the text, each with its line and a caret under the place; a click goes there. */
+import type { Fault, Remark } from '../../types'
 import { Spinner } from '../../ui/button'
 import { Icon } from '../../ui/icons'
 
 interface Props {
-  faults: Fault[]
+  remarks: Remark[]
   checking: boolean
   dirty: boolean
-  onJump?: (fault: Fault) => void
+  onJump?: (remark: Remark) => void
 }
 
-export function Problems({ faults, checking, dirty, onJump }: Props) {
-  if (!faults.length)
+const counted = (count: number, one: string) => (count === 0 ? [] : [count === 1 ? `one ${one}` : `${count} ${one}s`])
+
+export function Problems({ remarks, checking, dirty, onJump }: Props) {
+  if (!remarks.length)
     return (
       <div className="flex h-8 shrink-0 items-center gap-2 border-t border-line bg-panel px-3 text-[12px] text-muted" role="status">
         {checking ? <Spinner /> : <Icon name="check" className="size-3.5 text-owner" />}
         {checking ? 'Checking' : dirty ? 'No faults. Save to make it live.' : 'No faults.'}
       </div>
     )
+  const faults = remarks.filter((remark) => remark.kind === 'fault').length
+  const words = [...counted(faults, 'fault'), ...counted(remarks.length - faults, 'warning')].join(', ')
   return (
-    <div className="max-h-[40%] shrink-0 overflow-auto border-t border-line bg-panel" role="status" aria-label="Faults">
-      <div className="sticky top-0 flex items-center gap-2 border-b border-line bg-panel px-3 py-1.5 text-[12px] font-medium text-public">
+    <div className="max-h-[40%] shrink-0 overflow-auto border-t border-line bg-panel" role="status" aria-label="Faults and warnings">
+      <div className={`sticky top-0 flex items-center gap-2 border-b border-line bg-panel px-3 py-1.5 text-[12px] font-medium ${faults ? 'text-public' : 'text-signed'}`}>
         <Icon name="alert" className="size-3.5" />
-        {faults.length === 1 ? 'One fault' : `${faults.length} faults`}
+        <span className="first-letter:uppercase">{words}</span>
         {checking && <Spinner />}
       </div>
-      <FaultList faults={faults} onJump={onJump} />
+      <RemarkList remarks={remarks} onJump={onJump} />
     </div>
   )
 }
 
-export function FaultList({ faults, onJump }: { faults: Fault[]; onJump?: (fault: Fault) => void }) {
+export function RemarkList({ remarks, onJump }: { remarks: Remark[]; onJump?: (remark: Remark) => void }) {
   return (
     <ul className="divide-y divide-line">
-      {faults.map((fault, index) => (
+      {remarks.map((remark, index) => (
         <li key={index}>
-          <button type="button" disabled={!onJump} onClick={() => onJump?.(fault)} className="block w-full px-3 py-2 text-left enabled:hover:bg-hover">
+          <button type="button" disabled={!onJump} onClick={() => onJump?.(remark)} className="block w-full px-3 py-2 text-left enabled:hover:bg-hover">
             <span className="flex gap-2 text-[13px]">
               <span className="shrink-0 font-mono text-faint">
-                {fault.line}:{fault.column}
+                {remark.line}:{remark.column}
               </span>
               <span className="min-w-0 break-words">
-                {fault.message}
-                {fault.hint && <span className="text-muted"> {fault.hint}</span>}
+                {remark.kind === 'warning' && <span className="text-signed">warning: </span>}
+                {remark.message}
+                {remark.hint && <span className="text-muted"> {remark.hint}</span>}
               </span>
             </span>
-            {fault.excerpt && <Caret fault={fault} />}
+            {remark.excerpt && <Caret fault={remark} />}
           </button>
         </li>
       ))}

@@ -2,7 +2,7 @@
 import { useEffect, useState } from 'react'
 import { admin, ApiError, messageOf } from '../../api'
 import { usePoliciesChanged } from '../../queries'
-import { COMMANDS, type Command, type Fault, type LivePolicies, type Reach, type Table } from '../../types'
+import { COMMANDS, type Command, type Fault, type LivePolicies, type Reach, type Remark, type Table } from '../../types'
 import { Button } from '../../ui/button'
 import { Dialog } from '../../ui/dialog'
 import { Icon } from '../../ui/icons'
@@ -11,7 +11,7 @@ import { ReachChip } from '../../ui/reach'
 import { toast } from '../../ui/toast'
 import { tableAddress } from '../data/room'
 import { Diff } from './diff'
-import { FaultList } from './problems'
+import { RemarkList } from './problems'
 
 interface Props {
   open: boolean
@@ -20,16 +20,16 @@ interface Props {
   text: string
   before: Table[]
   after: Table[]
-  faults: Fault[]
+  remarks: Remark[]
   checking: boolean
   onSaved: (next: LivePolicies) => void
 }
 
-export function Review({ open, onClose, base, text, before, after, faults: checked, checking, onSaved }: Props) {
+export function Review({ open, onClose, base, text, before, after, remarks, checking, onSaved }: Props) {
   const [note, setNote] = useState('')
   const [busy, setBusy] = useState(false)
   const [problem, setProblem] = useState<string | null>(null)
-  const [refused, setRefused] = useState<Fault[]>([])
+  const [refused, setRefused] = useState<Remark[]>([])
   const changed = usePoliciesChanged()
   useEffect(() => {
     if (open) {
@@ -38,7 +38,8 @@ export function Review({ open, onClose, base, text, before, after, faults: check
       setRefused([])
     }
   }, [open])
-  const faults = refused.length ? refused : checked
+  const faults = refused.length ? refused : remarks.filter((remark) => remark.kind === 'fault')
+  const warnings = remarks.filter((remark) => remark.kind === 'warning')
 
   const publish = async () => {
     if (busy || faults.length) return
@@ -50,7 +51,7 @@ export function Review({ open, onClose, base, text, before, after, faults: check
       toast(`Version ${next.version} is live`)
       await changed()
     } catch (error) {
-      if (error instanceof ApiError && error.status === 422) setRefused((error.details as { faults?: Fault[] } | null)?.faults ?? [])
+      if (error instanceof ApiError && error.status === 422) setRefused(((error.details as { faults?: Fault[] } | null)?.faults ?? []).map((fault) => ({ ...fault, kind: 'fault' })))
       if (error instanceof ApiError && error.status === 409) await changed()
       setProblem(messageOf(error))
     } finally {
@@ -83,19 +84,25 @@ export function Review({ open, onClose, base, text, before, after, faults: check
           }
         }}
       >
-        {problem && <Notice kind="danger">{problem}</Notice>}
-        {faults.length > 0 && (
-          <section className="rounded-md border border-public/40">
-            <h3 className="border-b border-line px-3 py-2 text-[13px] font-medium text-public">Not saved while it has faults</h3>
-            <FaultList faults={faults} />
-          </section>
-        )}
-        {!faults.length && <ReachChanges before={before} after={after} />}
-        <Diff before={base.text} after={text} />
         <label className="block text-[13px] font-medium">
           Note <span className="font-normal text-muted">(why; shown in the history)</span>
           <input className="field mt-1 font-normal" value={note} maxLength={500} onChange={(event) => setNote(event.target.value)} onKeyDown={(event) => event.key === 'Enter' && void publish()} autoFocus />
         </label>
+        {problem && <Notice kind="danger">{problem}</Notice>}
+        {faults.length > 0 && (
+          <section className="rounded-md border border-public/40">
+            <h3 className="border-b border-line px-3 py-2 text-[13px] font-medium text-public">Not saved while it has faults</h3>
+            <RemarkList remarks={faults} />
+          </section>
+        )}
+        {warnings.length > 0 && (
+          <section className="rounded-md border border-signed/40">
+            <h3 className="border-b border-line px-3 py-2 text-[13px] font-medium text-signed">Probably not meant</h3>
+            <RemarkList remarks={warnings} />
+          </section>
+        )}
+        {!faults.length && <ReachChanges before={before} after={after} />}
+        <Diff before={base.text} after={text} />
       </div>
     </Dialog>
   )

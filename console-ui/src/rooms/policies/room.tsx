@@ -33,7 +33,7 @@ function Workbench({ live, tables: saved }: { live: LivePolicies; tables: Table[
   const [reviewing, setReviewing] = useState(false)
   const editor = useRef<EditorHandle>(null)
   const dirty = text !== base.text
-  const { faults, checking, tables } = useCheck(text, base, saved)
+  const { remarks, checking, tables } = useCheck(text, base, saved)
   const command = COMMANDS.find((one) => one === query.get('command')) ?? null
   const current = tables.find((table) => tableAddress(table) === parts[1])
   const stale = live.version !== base.version
@@ -124,9 +124,9 @@ function Workbench({ live, tables: saved }: { live: LivePolicies; tables: Table[
           )}
         </div>
         <div className="min-h-0 flex-1">
-          <PolicyEditor ref={editor} value={text} onChange={setText} onSave={save} faults={faults} tables={saved} readOnly={!mayWrite} />
+          <PolicyEditor ref={editor} value={text} onChange={setText} onSave={save} remarks={remarks} tables={saved} readOnly={!mayWrite} />
         </div>
-        <Problems faults={faults} checking={checking} dirty={dirty} onJump={(fault) => editor.current?.jump(fault.line, fault.column)} />
+        <Problems remarks={remarks} checking={checking} dirty={dirty} onJump={(remark) => editor.current?.jump(remark.line, remark.column)} />
       </div>
       <Review
         open={reviewing}
@@ -135,14 +135,14 @@ function Workbench({ live, tables: saved }: { live: LivePolicies; tables: Table[
         text={text}
         before={saved}
         after={tables}
-        faults={faults}
+        remarks={remarks}
         checking={checking}
         onSaved={(next) => {
           setBase(next)
           setReviewing(false)
         }}
       />
-      <HistoryDrawer open={history} onClose={() => go(current ? policiesAddress(current, command) : '/policies', true)} live={live} mayWrite={mayWrite && !dirty} />
+      <HistoryDrawer open={history} onClose={() => go(current ? policiesAddress(current, command) : '/policies', true)} live={live} mayWrite={mayWrite} unsaved={dirty} />
     </div>
   )
 }

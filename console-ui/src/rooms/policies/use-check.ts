@@ -1,20 +1,26 @@
 /** What the server says of a text that is being written: its faults, and whom it would reach. */
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
-import { useEffect, useState } from 'react'
+import { useEffect, useMemo, useState } from 'react'
 import { admin } from '../../api'
-import type { Fault, LivePolicies, Table } from '../../types'
+import type { Fault, LivePolicies, Remark, Table } from '../../types'
 
 const PAUSE_MS = 300 // after the last key
 
 interface Checked {
   faults: Fault[]
+  warnings: Fault[]
   /** Reach and policies of the text, when it has no faults. */
   tables: Pick<Table, 'schema' | 'name' | 'reach' | 'policies'>[] | null
 }
 
-const NONE: Fault[] = []
+const NONE: Remark[] = []
 
-export function useCheck(text: string, base: LivePolicies, saved: Table[]): { faults: Fault[]; checking: boolean; tables: Table[] } {
+function remarks(faults: Fault[], warnings: Fault[]): Remark[] {
+  const found = [...faults.map((fault): Remark => ({ ...fault, kind: 'fault' })), ...warnings.map((fault): Remark => ({ ...fault, kind: 'warning' }))]
+  return found.length ? found : NONE
+}
+
+export function useCheck(text: string, base: LivePolicies, saved: Table[]): { remarks: Remark[]; checking: boolean; tables: Table[] } {
   const [settled, setSettled] = useState(text)
   useEffect(() => {
     const timer = setTimeout(() => setSettled(text), PAUSE_MS)
@@ -30,8 +36,9 @@ export function useCheck(text: string, base: LivePolicies, saved: Table[]): { fa
     gcTime: 60_000,
   })
   const checking = text !== settled || (dirty && isFetching)
-  if (!dirty) return { faults: base.closed, checking, tables: saved }
-  return { faults: data?.faults ?? NONE, checking, tables: merge(saved, data?.tables ?? null) }
+  const found = useMemo(() => (dirty ? remarks(data?.faults ?? [], data?.warnings ?? []) : remarks(base.closed, base.warnings)), [dirty, data, base])
+  if (!dirty) return { remarks: found, checking, tables: saved }
+  return { remarks: found, checking, tables: merge(saved, data?.tables ?? null) }
 }
 
 let merged: { saved: Table[]; drafted: Checked['tables']; result: Table[] } | null = null
