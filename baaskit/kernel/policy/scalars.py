@@ -104,8 +104,9 @@ def _iso(text: str) -> str:
     return re.sub(r"([+-]\d\d)\Z", r"\1:00", text.strip().replace(" ", "T", 1)) if len(text.strip()) > 10 else text.strip()
 
 
-def _number(value: Any) -> Any:
-    return Decimal(value) if isinstance(value, str) else value
+def _number(value: Any) -> int | Decimal:
+    """A numeric is exact: JSON's 0.1 is read as the decimal that it shows, not as the nearest double."""
+    return value if isinstance(value, int) else Decimal(repr(value) if isinstance(value, float) else value)
 
 
 def _integer(value: Any) -> int:
@@ -161,10 +162,10 @@ def stored(value: Any, type: Type) -> Any:
 # Casts an author may write: from family → to families. Anything else is refused.
 CASTS: Mapping[str, frozenset[str]] = {
     "text": frozenset({"text", "int", "numeric", "float", "bool", "uuid"}),
-    "int": frozenset({"int", "numeric", "float", "text", "bool"}),
+    "int": frozenset({"int", "numeric", "float", "text"}),
     "numeric": frozenset({"numeric", "float"}),
     "float": frozenset({"float"}),
-    "bool": frozenset({"bool", "text", "int"}),
+    "bool": frozenset({"bool", "text"}),
     "uuid": frozenset({"uuid", "text"}),
     "enum": frozenset({"enum", "text"}),
     "date": frozenset({"date", "text", "timestamp", "timestamptz"}),
@@ -181,10 +182,6 @@ def cast(value: Any, source: Type, target: Type) -> Any:
             return from_text(value, target)
         case ("bool", "text"):
             return "true" if value else "false"
-        case ("int", "bool"):
-            return value != 0
-        case ("bool", "int"):
-            return int(value)
         case (_, "float"):
             return float(value)
         case ("int", "text"):
@@ -274,12 +271,14 @@ def _plain(value: Decimal) -> str:
 
 
 def json_get(value: Any, key: str | int) -> tuple[bool, Any]:
-    """(found, value) of `value -> key`; a wrong kind of container finds nothing."""
-    if isinstance(key, str):
-        return (key in value, value.get(key)) if isinstance(value, Mapping) else (False, None)
-    if isinstance(value, list) and -len(value) <= key < len(value):
-        return True, value[key]
-    return False, None
+    """(found, value) of `value -> key`; a wrong kind of container finds nothing.
+
+    A scalar counts as an array of one, as PostgreSQL's jsonb has it.
+    """
+    if isinstance(key, str) or isinstance(value, Mapping):
+        return (key in value, value.get(key)) if isinstance(key, str) and isinstance(value, Mapping) else (False, None)
+    items = value if isinstance(value, list) else [value]
+    return (True, items[key]) if -len(items) <= key < len(items) else (False, None)
 
 
 def folders(name: str) -> list[str] | None:

@@ -217,8 +217,6 @@ class SqliteCompiler(Compiler):
                 return func.baas_cast(operand, literal_column(quote_text(target.name)))
             case ("bool", "text"):
                 return words("CASE", operand, "WHEN TRUE THEN 'true' WHEN FALSE THEN 'false' END")
-            case ("int", "bool"):
-                return words(operand, "<> 0")
             case ("int", "text"):
                 return words("CAST(", operand, "AS TEXT)")
             case (_, "float"):
@@ -317,10 +315,6 @@ class PostgresCompiler(Compiler):
                 match_case = "~*" if family == "bool" else "~"
                 # Without the guard one row with an odd text would fail everyone's whole query.
                 return words("CASE WHEN", bare, match_case, form, "THEN CAST(", bare, f"AS {target.name}) END")
-            case ("int", "bool"):
-                return words(operand, "<> 0")
-            case ("bool", "int"):
-                return words("CAST(", operand, "AS int4)")
             case ("timestamptz", "timestamp" | "date") | ("timestamp", "timestamptz"):
                 return words("CAST(", operand, f"AT TIME ZONE 'UTC' AS {_type(target)})")
             case ("date", "timestamptz"):
