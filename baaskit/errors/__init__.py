@@ -82,6 +82,12 @@ class ExpiredToken(InvalidToken):
     status, code = 401, "PGRST303"
 
 
+class EndedSession(InvalidToken):
+    """A token's session was ended: signed out, banned, deleted, or its password changed."""
+
+    status, code = 401, "PGRST301"
+
+
 class Fault(Exception):
     """A fault in a file that a person wrote (policy, migration, setting), with its place.
 

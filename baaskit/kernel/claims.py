@@ -11,7 +11,7 @@ from typing import Any, Mapping
 
 import jwt
 
-from baaskit.errors import ExpiredToken, InvalidToken
+from baaskit.errors import EndedSession, ExpiredToken, InvalidToken
 
 LEEWAY_SECONDS = 30  # PostgREST's leeway for exp, nbf and iat
 ROLES = frozenset({"anon", "authenticated", "service_role"})
@@ -70,7 +70,7 @@ class Verifier:
         self._revoked: dict[str, float] = {}  # session id → forget after (unix seconds)
 
     def verify(self, token: str | None, now: float) -> Claims:
-        """Claims of `token` at `now` (unix seconds); no token → anonymous. Raises InvalidToken, ExpiredToken."""
+        """Claims of `token` at `now` (unix seconds); no token → anonymous. Raises InvalidToken, ExpiredToken, EndedSession."""
         if not token:
             return ANONYMOUS
         claims = self._known.get(token)
@@ -82,7 +82,7 @@ class Verifier:
         if claims.expires + LEEWAY_SECONDS < now:
             raise ExpiredToken("JWT expired")
         if self._revoked and claims.session_id in self._revoked:
-            raise InvalidToken("this session has ended")
+            raise EndedSession("this session has ended")
         return claims
 
     def revoke(self, session_id: str, until: float) -> None:

@@ -1,0 +1,89 @@
+"""Who calls: the bearer token of a request, its live session and its account."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from uuid import UUID
+
+from starlette.requests import Request
+
+from baaskit.auth.limits import client_of
+from baaskit.auth.sessions import Origin
+from baaskit.auth.users import Account, find_account, utc_now
+from baaskit.errors import EndedSession, ExpiredToken, InvalidToken
+from baaskit.errors.auth import BadJwt, NoAuthorization, NotAdmin, SessionNotFound, SubjectNotFound, UserBanned
+from baaskit.kernel.claims import Claims
+from baaskit.kernel.kit import Kit
+
+_PREFIX = "invalid JWT: unable to parse or verify signature"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A signed-in user. `session_id` is None for a token that the project's own secret signed outside of any session."""
+
+    claims: Claims
+    account: Account
+    session_id: str | None
+
+
+def origin_of(request: Request) -> Origin:
+    """Where a request comes from."""
+    return Origin(request.client.host if request.client else None, request.headers.get("user-agent"))
+
+
+def client_key(request: Request) -> str:
+    """Whom the limits per address count."""
+    return client_of(request.client.host if request.client else None)
+
+
+def bearer_claims(kit: Kit, request: Request) -> Claims:
+    """Verified claims of the bearer token; no database. Raises NoAuthorization, BadJwt, SessionNotFound."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    token = token.strip()
+    if scheme.lower() != "bearer" or not token:
+        raise NoAuthorization()
+    try:
+        return kit.keys.verifier.verify(token, time.time())
+    except EndedSession as problem:
+        raise SessionNotFound() from problem
+    except ExpiredToken as problem:
+        raise BadJwt(f"{_PREFIX}, token has invalid claims: token is expired") from problem
+    except InvalidToken as problem:
+        raise BadJwt(f"{_PREFIX}, {problem.message}") from problem
+
+
+async def signed_in(kit: Kit, request: Request) -> Caller:
+    """The calling user, with one read. Raises what `bearer_claims` does, SubjectNotFound, UserBanned."""
+    claims = bearer_claims(kit, request)
+    if claims.uid is None:
+        raise BadJwt("invalid claim: missing sub claim")
+    session_id = claims.jwt.get("session_id") or None
+    user_id = _uuid(claims.uid, "sub")
+    if session_id is not None:
+        session_id = _uuid(session_id, "session_id")
+    found = await find_account(kit, user_id, session_id)
+    now = utc_now()
+    if found is None or (found[1] is not None and found[1] <= now):
+        if session_id is not None and await find_account(kit, user_id) is not None:
+            raise SessionNotFound()
+        raise SubjectNotFound()
+    if found[0].is_banned(now):
+        raise UserBanned()
+    return Caller(claims, found[0], session_id)
+
+
+def require_admin(kit: Kit, request: Request) -> Claims:
+    """Claims of the service role. Raises NotAdmin and what `bearer_claims` does."""
+    claims = bearer_claims(kit, request)
+    if not claims.is_service:
+        raise NotAdmin()
+    return claims
+
+
+def _uuid(value: object, claim: str) -> str:
+    try:
+        return str(UUID(str(value)))
+    except ValueError as problem:
+        raise BadJwt(f"invalid claim: {claim} claim must be a UUID") from problem

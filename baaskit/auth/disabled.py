@@ -1,0 +1,52 @@
+"""Requests of the protocol whose feature this server does not have switched on: each gets the protocol's own error."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from baaskit.errors.auth import FeatureDisabled
+
+_NO_MAIL = (422, "email_provider_disabled", "This server sends no mail")
+_NO_OTP = (422, "otp_disabled", "One-time passwords are disabled")
+_NO_LINKING = (404, "manual_linking_disabled", "Manual linking is disabled")
+_NO_FACTOR = (404, "mfa_factor_not_found", "Factor not found")
+_NO_PASSKEYS = (404, "mfa_webauthn_enroll_not_enabled", "Passkeys are disabled")
+_NO_SAML = (404, "saml_provider_disabled", "SAML 2.0 is disabled")
+
+# (methods, path, status, code, message)
+_DISABLED = (
+    ("POST", "/otp", *_NO_OTP),
+    ("POST", "/magiclink", *_NO_OTP),
+    ("GET POST", "/verify", *_NO_OTP),
+    ("POST", "/recover", *_NO_MAIL),
+    ("POST", "/resend", *_NO_MAIL),
+    ("GET", "/reauthenticate", *_NO_MAIL),
+    ("POST", "/invite", *_NO_MAIL),
+    ("POST", "/admin/generate_link", *_NO_MAIL),
+    ("GET", "/authorize", 400, "validation_failed", "Unsupported provider: provider is not enabled"),
+    ("GET POST", "/callback", 400, "provider_disabled", "Unsupported provider: provider is not enabled"),
+    ("GET", "/user/identities/authorize", *_NO_LINKING),
+    ("DELETE", "/user/identities/{identity_id}", *_NO_LINKING),
+    ("POST", "/factors", 422, "mfa_totp_enroll_not_enabled", "MFA enroll is disabled"),
+    ("POST", "/factors/{factor_id}/challenge", *_NO_FACTOR),
+    ("POST", "/factors/{factor_id}/verify", *_NO_FACTOR),
+    ("DELETE", "/factors/{factor_id}", *_NO_FACTOR),
+    ("GET POST PATCH DELETE", "/passkeys{rest:path}", *_NO_PASSKEYS),
+    ("POST", "/sso", *_NO_SAML),
+)
+
+
+def add_disabled(router: APIRouter) -> None:
+    """Answer all of them on `router`; they are not part of the API's description."""
+    for methods, path, status, code, message in _DISABLED:
+        router.add_api_route(path, _refusal(status, code, message), methods=methods.split(), include_in_schema=False)
+
+
+def _refusal(status: int, code: str, message: str) -> Callable[[], Awaitable[Response]]:
+    async def refuse() -> Response:
+        raise FeatureDisabled(status, code, message)
+
+    return refuse

@@ -1,0 +1,99 @@
+"""Passwords: the policy, and hashes that are made and checked beside the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+import re
+import secrets
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from passlib.context import CryptContext
+
+from baaskit.errors import Overloaded
+from baaskit.errors.auth import ValidationFailed, WeakPassword
+
+T = TypeVar("T")
+
+MAX_LENGTH = 512  # characters; a longer one costs us and gains nobody
+_THREADS = max(1, min(8, (os.cpu_count() or 2) - 1))  # one core stays for the event loop
+_MOST_WAITING = 200  # hashes in the queue, some seconds of work; more are refused, so that waiting stays bounded
+
+# argon2id with OWASP's parameters (19 MiB, 2 passes). bcrypt only comes from elsewhere and is replaced on sign-in.
+_context = CryptContext(
+    schemes=["argon2", "bcrypt"],
+    deprecated=["bcrypt"],
+    argon2__type="ID",
+    argon2__memory_cost=19_456,
+    argon2__time_cost=2,
+    argon2__parallelism=1,
+)
+_threads = ThreadPoolExecutor(_THREADS, "baaskit-hash")
+_waiting = 0
+_DECOY: str = _context.hash(secrets.token_urlsafe(16))  # checked for accounts that do not exist
+
+_ARGON2 = re.compile(r"\$argon2(?:id|i|d)\$v=19\$m=(\d+),t=(\d+),p=(\d+)(?:,[a-z]+=[^$]*)*\$[A-Za-z0-9+/]{11,}\$[A-Za-z0-9+/]{16,}")
+_BCRYPT = re.compile(r"\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}")
+
+
+def check_policy(password: str, min_length: int) -> None:
+    """Raise WeakPassword or ValidationFailed when `password` may not be set."""
+    if len(password) < min_length:
+        raise WeakPassword(f"Password should be at least {min_length} characters.", "length")
+    if len(password) > MAX_LENGTH:
+        raise ValidationFailed(f"Password cannot be longer than {MAX_LENGTH} characters")
+
+
+def foreign_hash(text: str) -> str:
+    """`text` if it is a bcrypt or argon2 hash that this server can afford to check. Raises ValidationFailed."""
+    if found := _ARGON2.fullmatch(text):
+        memory_kib, passes, lanes = (int(number) for number in found.groups())
+        if 8 <= memory_kib <= 262_144 and 1 <= passes <= 10 and 1 <= lanes <= 8:
+            return text
+        raise ValidationFailed("The argon2 hash asks for more memory or time than this server allows")
+    if found := _BCRYPT.fullmatch(text):
+        if 4 <= int(found[1]) <= 15:
+            return text
+        raise ValidationFailed("The bcrypt hash has a cost outside 4 to 15")
+    raise ValidationFailed("password_hash must be an argon2 or bcrypt hash")
+
+
+async def hash_password(password: str) -> str:
+    """A new argon2id hash."""
+    return await _beside(functools.partial(_context.hash, password))
+
+
+async def verify_password(password: str, stored: str | None) -> tuple[bool, str | None]:
+    """Whether `password` fits, and a better hash to store in place of an outdated one.
+
+    `stored` None (no such account, or one without a password) costs the same time as a wrong password.
+    """
+    return await _beside(functools.partial(_verify, password, stored))
+
+
+async def _beside(work: Callable[[], T]) -> T:
+    global _waiting
+    if _waiting >= _MOST_WAITING:
+        raise Overloaded("Too many people are signing in at this moment.", headers={"Retry-After": "2"})
+    _waiting += 1
+    try:
+        return await asyncio.get_running_loop().run_in_executor(_threads, work)
+    finally:
+        _waiting -= 1
+
+
+def _verify(password: str, stored: str | None) -> tuple[bool, str | None]:
+    if len(password) > MAX_LENGTH:
+        password, stored = password[:MAX_LENGTH], None
+    if stored is None:
+        _context.verify(password, _DECOY)
+        return False, None
+    try:
+        matches, better = _context.verify_and_update(password, stored)
+        return bool(matches), better
+    except ValueError:  # bcrypt takes at most 72 bytes, so no such password was ever set
+        _context.verify(password[:MAX_LENGTH], _DECOY)
+        return False, None

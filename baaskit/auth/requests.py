@@ -1,0 +1,98 @@
+"""What clients send, as models. Unknown fields are ignored, as clients add some; a wrong type is refused, null is absence."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+import orjson
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints
+
+METADATA_BYTES = 16_384  # of a user's metadata as JSON: it travels in every access token
+
+Text = Annotated[str, StringConstraints(max_length=4096)]
+
+
+def _plain(value: dict[str, Any]) -> dict[str, Any]:
+    """Only what both databases and a token can carry."""
+    try:
+        text = orjson.dumps(value)
+    except TypeError as problem:  # lone surrogates, integers over 64 bits, too deep
+        raise ValueError(f"metadata cannot be stored: {problem}") from problem
+    if len(text) > METADATA_BYTES:
+        raise ValueError(f"metadata may be at most {METADATA_BYTES} bytes of JSON")
+    if b"\\u0000" in text.replace(rb"\\", b""):
+        raise ValueError("metadata may not hold the character U+0000")
+    loaded: dict[str, Any] = orjson.loads(text)  # NaN and Infinity have become null
+    return loaded
+
+
+Metadata = Annotated[dict[str, Any], AfterValidator(_plain)]
+
+
+class SignUp(BaseModel):
+    """Neither `email` nor `phone`: an anonymous user."""
+
+    email: Text | None = None
+    phone: Text | None = None
+    password: Text | None = None
+    data: Metadata | None = Field(default=None, description="The user's own metadata; the user may change it later.")
+
+
+class Grant(BaseModel):
+    """What is exchanged for a session: an address and its password, or a refresh token."""
+
+    email: Text | None = None
+    phone: Text | None = None
+    password: Text | None = None
+    refresh_token: Text | None = None
+
+
+class UserChange(BaseModel):
+    """A user's change of itself. `data` is merged key by key; null removes a key."""
+
+    email: Text | None = None
+    phone: Text | None = None
+    password: Text | None = None
+    current_password: Text | None = None
+    data: Metadata | None = None
+
+
+class AdminUserChange(BaseModel):
+    """An admin's change of a user. Metadata is merged key by key; null removes a key."""
+
+    email: Text | None = None
+    phone: Text | None = None
+    password: Text | None = None
+    password_hash: Text | None = Field(default=None, description="bcrypt or argon2, from another system; replaced at the first sign-in.")
+    email_confirm: bool | None = None
+    phone_confirm: bool | None = None
+    user_metadata: Metadata | None = None
+    app_metadata: Metadata | None = None
+    ban_duration: Text | None = Field(default=None, description='Like "24h" or "1h30m"; "none" lifts a ban.')
+    role: Text | None = Field(default=None, description='"authenticated" or "service_role".')
+
+
+class AdminUserCreate(AdminUserChange):
+    id: UUID | None = None
+
+
+class UserDelete(BaseModel):
+    should_soft_delete: bool | None = None
+
+
+_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_PART = r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)"
+_LONGEST = timedelta(days=366 * 300)
+
+
+def duration(text: str) -> timedelta | None:
+    """A positive duration as Go writes it (`1h30m`), None for `none`. Raises ValueError."""
+    if text.strip().lower() == "none":
+        return None
+    if len(text) > 64 or not re.fullmatch(f"(?:{_PART})+", text):
+        raise ValueError("ban_duration must be like 24h or 1h30m, or none")
+    seconds = sum(float(number) * _UNITS[unit] for number, unit in re.findall(_PART, text))
+    return min(timedelta(seconds=min(seconds, _LONGEST.total_seconds())), _LONGEST)

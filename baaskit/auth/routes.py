@@ -1,0 +1,162 @@
+"""`/auth/v1`: the routes. Each says who may call, what is sent and what comes back; the work is in the sibling modules."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from baaskit import __version__
+from baaskit.auth import accounts, admin
+from baaskit.auth.accounts import Visit
+from baaskit.auth.caller import Caller, client_key, origin_of, require_admin, signed_in
+from baaskit.auth.disabled import add_disabled
+from baaskit.auth.limits import Limits
+from baaskit.auth.render import answer
+from baaskit.auth.requests import AdminUserChange, AdminUserCreate, Grant, SignUp, UserChange, UserDelete
+from baaskit.auth.views import ErrorView, SessionView, UserPage, UserView, user_json
+from baaskit.errors.auth import UnsupportedGrant, UserNotFound, ValidationFailed
+from baaskit.kernel.kit import Kit
+
+PREFIX = "/auth/v1"
+_PROVIDERS = (
+    "apple", "azure", "bitbucket", "discord", "facebook", "figma", "github", "gitlab", "google", "keycloak", "kakao", "linkedin_oidc",
+    "notion", "slack", "slack_oidc", "spotify", "twitch", "twitter", "workos", "zoom",
+)  # fmt: skip
+_USER: dict[int | str, dict[str, Any]] = {200: {"model": UserView}, 400: {"model": ErrorView}}
+_SESSION: dict[int | str, dict[str, Any]] = {200: {"model": SessionView}, 400: {"model": ErrorView}, 429: {"model": ErrorView}}
+
+
+def routes(kit: Kit) -> APIRouter:
+    """The whole surface. Errors are rendered by `baaskit.auth.render.render`, which the app registers."""
+    router = APIRouter(prefix=PREFIX, tags=["auth"])
+    limits = Limits()
+    _about(kit, router)
+    _signing_in(kit, limits, router)
+    _own_account(kit, limits, router)
+    _admin(kit, router)
+    add_disabled(router)
+    return router
+
+
+def _about(kit: Kit, router: APIRouter) -> None:
+    @router.get("/settings")
+    async def settings() -> Response:
+        """Which ways to sign in are on."""
+        s = kit.settings
+        external = {"anonymous_users": s.anonymous_users, "email": True, "phone": False, **dict.fromkeys(_PROVIDERS, False)}
+        shown = {
+            "external": external, "disable_signup": s.disable_signup, "mailer_autoconfirm": not s.mail_confirm, "phone_autoconfirm": False,
+            "sms_provider": "", "saml_enabled": False, "saml_private_key_next_configured": False, "passkeys_enabled": False,
+        }  # fmt: skip
+        return answer(shown)
+
+    @router.get("/health")
+    async def health() -> Response:
+        return answer({"version": f"v{__version__}", "name": "GoTrue", "description": "Sign-in and accounts of baaskit"})
+
+    @router.get("/.well-known/jwks.json")
+    async def jwks() -> Response:
+        """Public keys that verify access tokens."""
+        return answer(kit.keys.jwks(), headers={"Cache-Control": "public, max-age=600"})
+
+
+def _signing_in(kit: Kit, limits: Limits, router: APIRouter) -> None:
+    current: Any = Depends(_current(kit))
+
+    @router.post("/signup", responses=_SESSION)
+    async def sign_up(request: Request, asked: SignUp) -> Response:
+        """A session; the bare user when its address must be confirmed first."""
+        return answer(await accounts.sign_up(kit, limits, asked, _visit(request)))
+
+    @router.post("/token", responses=_SESSION)
+    async def token(
+        request: Request, asked: Grant, grant_type: str = Query("", description="password or refresh_token")
+    ) -> Response:
+        """Exchange a password or a refresh token for a session."""
+        if grant_type == "password":
+            return answer(await accounts.sign_in(kit, limits, asked, _visit(request)))
+        if grant_type == "refresh_token":
+            return answer(await accounts.refresh(kit, asked))
+        raise UnsupportedGrant()
+
+    @router.post("/logout", status_code=204)
+    async def logout(scope: str = "global", caller: Caller = current) -> Response:
+        """End this session (`local`), the others, or all (`global`)."""
+        if scope not in ("global", "local", "others"):
+            raise ValidationFailed(f'Unsupported logout scope "{scope}"')
+        chosen: Literal["global", "local", "others"] = scope  # type: ignore[assignment]
+        await accounts.sign_out(kit, caller, chosen)
+        return Response(status_code=204)
+
+
+def _own_account(kit: Kit, limits: Limits, router: APIRouter) -> None:
+    current: Any = Depends(_current(kit))
+
+    @router.get("/user", responses=_USER)
+    async def get_user(caller: Caller = current) -> Response:
+        """The calling user."""
+        return answer(user_json(caller.account.user, caller.account.identities))
+
+    @router.put("/user", responses=_USER)
+    async def put_user(asked: UserChange, caller: Caller = current) -> Response:
+        """Change the calling user."""
+        return answer(await accounts.change_user(kit, limits, caller, asked))
+
+
+def _admin(kit: Kit, router: APIRouter) -> None:
+    """Only the service key passes, and whoever else asks learns nothing about the body it sent."""
+
+    async def admin_only(request: Request) -> None:
+        require_admin(kit, request)
+
+    guarded = [Depends(admin_only)]
+
+    @router.get("/admin/users", responses={200: {"model": UserPage}}, dependencies=guarded)
+    async def list_users(
+        page: int = Query(1, ge=1, le=1_000_000),
+        per_page: int = Query(50, ge=1),
+        filter: str = Query("", max_length=255),
+        sort: str = Query("", max_length=64),
+    ) -> Response:
+        found = await admin.page_of(kit, page, per_page, filter, sort)
+        return answer({"users": found.users, "aud": "authenticated"}, headers=found.headers)
+
+    @router.post("/admin/users", responses=_USER, dependencies=guarded)
+    async def create_user(asked: AdminUserCreate) -> Response:
+        return answer(await admin.create(kit, asked))
+
+    @router.get("/admin/users/{user_id}", responses=_USER, dependencies=guarded)
+    async def get_user_by_id(user_id: str) -> Response:
+        return answer(await admin.get(kit, _id(user_id)))
+
+    @router.put("/admin/users/{user_id}", responses=_USER, dependencies=guarded)
+    async def change_user(user_id: str, asked: AdminUserChange) -> Response:
+        return answer(await admin.change(kit, _id(user_id), asked))
+
+    @router.delete("/admin/users/{user_id}", dependencies=guarded)
+    async def delete_user(user_id: str, asked: UserDelete | None = None) -> Response:
+        await admin.remove(kit, _id(user_id), soft=bool(asked and asked.should_soft_delete))
+        return answer({})
+
+
+def _current(kit: Kit) -> Callable[[Request], Awaitable[Caller]]:
+    async def current(request: Request) -> Caller:
+        return await signed_in(kit, request)
+
+    return current
+
+
+def _visit(request: Request) -> Visit:
+    return Visit(client_key(request), origin_of(request))
+
+
+def _id(text: str) -> str:
+    try:
+        return str(UUID(text))
+    except ValueError as problem:
+        raise UserNotFound() from problem

@@ -1,0 +1,136 @@
+"""Sessions: opening them, refreshing with rotation and reuse detection, ending them everywhere at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import delete, insert, select, update
+
+from baaskit.auth.tokens import digest, new_refresh_token, refresh_key, successor
+from baaskit.errors.auth import RefreshTokenAlreadyUsed, RefreshTokenNotFound, UserBanned
+from baaskit.kernel.claims import LEEWAY_SECONDS
+from baaskit.kernel.database import Row, Script
+from baaskit.kernel.database.tables import Tables
+from baaskit.kernel.kit import Kit
+from baaskit.observe import fact
+
+_LONGEST_CHAIN = 64  # tokens; more refreshes than this inside the reuse window are no honest race
+_AGENT_LIMIT = 512  # characters kept of a User-Agent
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a session was opened from, for the list that its owner sees."""
+
+    ip: str | None = None
+    user_agent: str | None = None
+
+
+def open_session_steps(t: Tables, user_id: str, method: str, origin: Origin, now: datetime) -> Script[tuple[Row, str]]:
+    """A new session and its refresh token. `method` is the first entry of `amr`."""
+    token = new_refresh_token()
+    [session] = yield insert(t.sessions).values(
+        id=str(uuid4()), user_id=user_id, amr=[{"method": method, "timestamp": int(now.timestamp())}], ip=origin.ip,
+        user_agent=(origin.user_agent or "")[:_AGENT_LIMIT] or None, created_at=now, updated_at=now,
+    ).returning(t.sessions)  # fmt: skip
+    yield insert(t.refresh_tokens).values(token_hash=digest(token), session_id=session["id"], created_at=now)
+    yield update(t.users).where(t.users.c.id == user_id).values(last_sign_in_at=now)
+    return session, token
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    user_id: str
+    session: Row
+    token: str
+
+
+async def refresh(kit: Kit, token: str, now: datetime) -> Refreshed:
+    """Exchange a refresh token for the one that follows it.
+
+    A token that was used already gives the family's active token when it was used within `refresh_reuse_seconds`
+    or is the parent of that token (so the client never saw the answer). Otherwise it was stolen, from the client or
+    by it: the whole session ends. Raises RefreshTokenNotFound, RefreshTokenAlreadyUsed, UserBanned.
+    """
+    key = refresh_key(kit)
+
+    def script() -> Script[Refreshed | str]:
+        return (yield from _refresh_steps(kit, key, token, now))
+
+    outcome = await kit.database.run(script)
+    if isinstance(outcome, str):
+        revoke_here(kit, [outcome], now)
+        fact("auth.refresh_refused", session=outcome, reason="reuse of a refresh token; the session was ended")
+        raise RefreshTokenAlreadyUsed()
+    return outcome
+
+
+def _refresh_steps(kit: Kit, key: bytes, token: str, now: datetime) -> Script[Refreshed | str]:
+    """The outcome, or the id of the session that had to be ended (which an exception would roll back)."""
+    t = kit.database.tables
+    window = timedelta(seconds=kit.settings.refresh_reuse_seconds)
+    # The session's row is the lock: refreshes of one session queue on it, then each reads what the one before it wrote.
+    owner = yield select(t.refresh_tokens.c.session_id).where(t.refresh_tokens.c.token_hash == digest(token))
+    if not owner:
+        raise RefreshTokenNotFound()
+    sessions = yield select(t.sessions).where(t.sessions.c.id == owner[0]["session_id"]).with_for_update()
+    given = yield from _token_steps(t, token)
+    if not sessions or given is None:
+        raise RefreshTokenNotFound()
+    session = sessions[0]
+    [user] = yield select(t.users.c.banned_until, t.users.c.deleted_at).where(t.users.c.id == session["user_id"])
+    if user["deleted_at"] is not None or (session["not_after"] is not None and session["not_after"] <= now):
+        raise RefreshTokenNotFound()
+    if user["banned_until"] is not None and user["banned_until"] > now:
+        raise UserBanned("Invalid Refresh Token: User Banned")
+    if given["used_at"] is not None:
+        active, distance = yield from _active_steps(t, key, token)
+        recent = given["used_at"] + window >= now
+        if active is not None and (recent or distance == 1):
+            return Refreshed(session["user_id"], session, active)
+        yield delete(t.sessions).where(t.sessions.c.id == session["id"])
+        return str(session["id"])
+    following = successor(key, token)
+    yield insert(t.refresh_tokens).values(token_hash=digest(following), parent_id=given["id"], session_id=session["id"], created_at=now)
+    yield update(t.refresh_tokens).where(t.refresh_tokens.c.id == given["id"]).values(used_at=now)
+    yield update(t.sessions).where(t.sessions.c.id == session["id"]).values(refreshed_at=now, updated_at=now)
+    return Refreshed(session["user_id"], session, following)
+
+
+def _token_steps(t: Tables, token: str) -> Script[Row | None]:
+    columns = (t.refresh_tokens.c.id, t.refresh_tokens.c.used_at)
+    rows = yield select(*columns).where(t.refresh_tokens.c.token_hash == digest(token), ~t.refresh_tokens.c.revoked)
+    return rows[0] if rows else None
+
+
+def _active_steps(t: Tables, key: bytes, token: str) -> Script[tuple[str | None, int]]:
+    """The unused token at the end of the chain that begins with `token`, and how many steps away it is."""
+    for distance in range(1, _LONGEST_CHAIN + 1):
+        token = successor(key, token)
+        row = yield from _token_steps(t, token)
+        if row is None:
+            break
+        if row["used_at"] is None:
+            return token, distance
+    return None, 0
+
+
+def end_sessions_steps(t: Tables, user_id: str, *, only: str | None = None, keep: str | None = None) -> Script[list[str]]:
+    """Delete sessions of a user (all, `only` one, or all but `keep`), their refresh tokens with them; the ids that ended."""
+    statement = delete(t.sessions).where(t.sessions.c.user_id == user_id)
+    if only is not None:
+        statement = statement.where(t.sessions.c.id == only)
+    if keep is not None:
+        statement = statement.where(t.sessions.c.id != keep)
+    rows: list[dict[str, Any]] = yield statement.returning(t.sessions.c.id)
+    return [str(row["id"]) for row in rows]
+
+
+def revoke_here(kit: Kit, session_ids: list[str], now: datetime) -> None:
+    """Refuse the access tokens of ended sessions in this process at once; the change log tells the others."""
+    until = now.timestamp() + kit.settings.access_token_seconds + LEEWAY_SECONDS
+    for session_id in session_ids:
+        kit.keys.verifier.revoke(session_id, until)

@@ -1,0 +1,239 @@
+"""Accounts in the database: reading, creating, changing and deleting them. Functions named `…_steps` are parts of scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timezone, UTC
+from typing import Any, TypeVar
+from uuid import uuid4
+
+from sqlalchemy import ColumnElement, and_, delete, insert, null, select, update
+
+from baaskit.auth.sessions import end_sessions_steps, revoke_here
+from baaskit.errors import BaasError
+from baaskit.errors.auth import EmailExists, PhoneExists, StillReferred, UserExists, UserNotFound, ValidationFailed
+from baaskit.kernel.database import Row, Script
+from baaskit.kernel.database.tables import Tables
+from baaskit.kernel.kit import Kit
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An `auth.users` row with its `auth.identities` rows, oldest first."""
+
+    user: Row
+    identities: list[Row]
+
+    @property
+    def id(self) -> str:
+        return str(self.user["id"])
+
+    def is_banned(self, now: datetime) -> bool:
+        until = self.user["banned_until"]
+        return until is not None and until > now
+
+
+@dataclass(frozen=True, slots=True)
+class NewUser:
+    """What a new account begins with. Addresses are normalised already; `hash` is a password's hash or None."""
+
+    email: str | None = None
+    phone: str | None = None
+    hash: str | None = None
+    confirmed: bool = False
+    phone_confirmed: bool = False
+    user_metadata: dict[str, Any] = field(default_factory=dict)
+    app_metadata: dict[str, Any] = field(default_factory=dict)
+    role: str = "authenticated"
+    banned_until: datetime | None = None
+    id: str = field(default_factory=lambda: str(uuid4()))
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change of an account; None leaves a thing as it is. Metadata is merged, and a key with None is removed."""
+
+    email: str | None = None
+    phone: str | None = None
+    hash: str | None = None
+    confirm_email: bool = False
+    confirm_phone: bool = False
+    user_metadata: dict[str, Any] | None = None
+    app_metadata: dict[str, Any] | None = None
+    role: str | None = None
+    ban: tuple[datetime | None] | None = None  # (until,), or (None,) to lift it
+
+
+def load_steps(t: Tables, user_id: str) -> Script[Account | None]:
+    """The account, locked for this transaction."""
+    users = yield select(t.users).where(t.users.c.id == user_id).with_for_update()
+    if not users:
+        return None
+    identities = yield select(t.identities).where(t.identities.c.user_id == user_id).order_by(t.identities.c.created_at, t.identities.c.id)
+    return Account(users[0], identities)
+
+
+async def find_account(kit: Kit, user_id: str, session_id: str | None = None) -> tuple[Account, datetime | None] | None:
+    """The account and, for a session, when it ends (None: no limit); None when there is no such account or session.
+
+    One indexed read: it answers every `GET /user`.
+    """
+    t = kit.database.tables
+    identities = [column.label(f"identity_{column.key}") for column in t.identities.c]
+    joined = t.users.outerjoin(t.identities, t.identities.c.user_id == t.users.c.id)
+    ends: ColumnElement[Any] = null()
+    if session_id is not None:
+        joined = joined.join(t.sessions, and_(t.sessions.c.user_id == t.users.c.id, t.sessions.c.id == session_id))
+        ends = t.sessions.c.not_after
+    statement = select(t.users, ends.label("session_ends"), *identities).select_from(joined)
+    statement = statement.where(t.users.c.id == user_id, t.users.c.deleted_at.is_(None))
+    rows = await kit.database.query(statement.order_by(t.identities.c.created_at, t.identities.c.id))
+    if not rows:
+        return None
+    prefix = "identity_"
+    found = [{k.removeprefix(prefix): v for k, v in row.items() if k.startswith(prefix)} for row in rows if row["identity_id"] is not None]
+    return Account({column.key: rows[0][column.key] for column in t.users.c}, found), rows[0]["session_ends"]
+
+
+async def by_email(kit: Kit, email: str) -> Row | None:
+    """The live user with this (normalised) address."""
+    users = kit.database.tables.users
+    rows = await kit.database.query(select(users).where(users.c.email == email, users.c.deleted_at.is_(None)))
+    return rows[0] if rows else None
+
+
+def create_steps(t: Tables, new: NewUser, now: datetime) -> Script[Account]:
+    """Insert a user and the identities that follow from its addresses."""
+    [user] = yield insert(t.users).values(**new_row(new, now)).returning(t.users)
+    identities: list[Row] = []
+    for provider, address in (("email", new.email), ("phone", new.phone)):
+        if address:
+            identities += yield _identity(t, new.id, provider, address, now)
+    return Account(user, identities)
+
+
+def new_row(new: NewUser, now: datetime) -> Row:
+    """The columns of `auth.users` that a new account sets."""
+    own = {**new.user_metadata, **({"email": new.email} if new.email else {})}
+    if new.email or new.phone:
+        own |= {"email_verified": new.confirmed, "phone_verified": new.phone_confirmed, "sub": new.id}
+    return {
+        "id": new.id, "email": new.email, "phone": new.phone, "encrypted_password": new.hash, "role": new.role,
+        "email_confirmed_at": now if new.email and new.confirmed else None,
+        "phone_confirmed_at": now if new.phone and new.phone_confirmed else None,
+        "raw_app_meta_data": {**_providers(new.email, new.phone), **new.app_metadata}, "raw_user_meta_data": own,
+        "is_anonymous": not (new.email or new.phone), "banned_until": new.banned_until, "created_at": now, "updated_at": now,
+    }  # fmt: skip
+
+
+def change_steps(t: Tables, user_id: str, change: Change, now: datetime) -> Script[Account]:
+    """Apply `change`; the account as it is then. Raises UserNotFound."""
+    account = yield from load_steps(t, user_id)
+    if account is None or account.user["deleted_at"] is not None:
+        raise UserNotFound()
+    user = account.user
+    values: dict[str, Any] = {"updated_at": now}
+    own = _merged(user["raw_user_meta_data"], change.user_metadata)
+    app = _merged(user["raw_app_meta_data"], change.app_metadata)
+    for provider, address in (("email", change.email), ("phone", change.phone)):
+        if address is not None and address != user[provider]:
+            values[provider] = address
+            own |= {provider: address, "sub": user_id}
+            yield delete(t.identities).where(t.identities.c.user_id == user_id, t.identities.c.provider == provider)
+            yield _identity(t, user_id, provider, address, now)
+    email, phone = values.get("email", user["email"]), values.get("phone", user["phone"])
+    if "email" in values or "phone" in values:
+        app = {**app, **_providers(email, phone)}
+    for wanted, address, name in ((change.confirm_email, email, "email"), (change.confirm_phone, phone, "phone")):
+        if wanted and address:
+            values[f"{name}_confirmed_at"] = now if name in values else user[f"{name}_confirmed_at"] or now
+            own |= {f"{name}_verified": True}
+    if change.hash is not None:
+        values["encrypted_password"] = change.hash
+    if change.role is not None:
+        values["role"] = change.role
+    if change.ban is not None:
+        values["banned_until"] = change.ban[0]
+    values |= {"raw_user_meta_data": own, "raw_app_meta_data": app, "is_anonymous": user["is_anonymous"] and not (email or phone)}
+    yield update(t.users).where(t.users.c.id == user_id).values(**values)
+    changed = yield from load_steps(t, user_id)
+    assert changed is not None
+    return changed
+
+
+async def delete_user(kit: Kit, user_id: str, *, soft: bool, now: datetime) -> None:
+    """Remove a user and end its sessions. `soft` keeps the row's id, so that other rows may refer to it, and nothing that
+    names the person. Raises UserNotFound, StillReferred."""
+    t = kit.database.tables
+
+    def script() -> Script[list[str]]:
+        account = yield from load_steps(t, user_id)
+        if account is None:
+            raise UserNotFound()
+        ended = yield from end_sessions_steps(t, user_id)
+        if not soft:
+            yield delete(t.users).where(t.users.c.id == user_id)
+            return ended
+        yield delete(t.identities).where(t.identities.c.user_id == user_id)
+        yield delete(t.one_time_tokens).where(t.one_time_tokens.c.user_id == user_id)
+        gone = dict.fromkeys(("email", "phone", "encrypted_password", "new_email"))
+        yield update(t.users).where(t.users.c.id == user_id).values(
+            **gone, raw_user_meta_data={}, raw_app_meta_data={}, deleted_at=account.user["deleted_at"] or now, updated_at=now
+        )
+        return ended
+
+    revoke_here(kit, await run_unique(kit, script), now)
+
+
+async def run_unique(kit: Kit, script: Callable[[], Script[T]]) -> T:
+    """Run `script`; a violated constraint of the users table becomes the error of what was taken.
+
+    The database decides, so of two who create the same address at once exactly one succeeds.
+    """
+    try:
+        return await kit.database.run(script)
+    except BaasError as problem:
+        if problem.code == "23503":
+            raise StillReferred() from problem
+        if problem.code != "23505":
+            raise
+        columns = getattr(problem, "columns", ())
+        raise (EmailExists() if "email" in columns else PhoneExists() if "phone" in columns else UserExists()) from problem
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def checked_role(role: str | None) -> str | None:
+    """`role` if an account may have it. Raises ValidationFailed."""
+    if role in (None, ""):
+        return None
+    if role not in ("authenticated", "service_role"):
+        raise ValidationFailed('role must be "authenticated" or "service_role"')
+    return role
+
+
+def _identity(t: Tables, user_id: str, provider: str, address: str, now: datetime) -> Any:
+    data = {provider: address, "email_verified": False, "phone_verified": False, "sub": user_id}
+    return (
+        insert(t.identities)
+        .values(
+            user_id=user_id, provider=provider, provider_id=user_id, identity_data=data, email=address if provider == "email" else None,
+            last_sign_in_at=now, created_at=now, updated_at=now,
+        )
+        .returning(t.identities)
+    )  # fmt: skip
+
+
+def _providers(email: str | None, phone: str | None) -> dict[str, Any]:
+    names = [name for name, address in (("email", email), ("phone", phone)) if address]
+    return {"provider": names[0], "providers": names} if names else {}
+
+
+def _merged(stored: dict[str, Any], changes: dict[str, Any] | None) -> dict[str, Any]:
+    merged = {**stored, **(changes or {})}
+    return {key: value for key, value in merged.items() if value is not None}

@@ -1,0 +1,196 @@
+"""Errors of `/auth/v1`: one class per situation, with the protocol's codes and words (wire.md §2.4)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from baaskit.errors import BaasError
+
+
+class AuthError(BaasError):
+    """Base of the errors of sign-in and accounts. `auth()` is what the surface sends, in the dialect that the client asked for."""
+
+    status, code = 500, "unexpected_failure"
+
+    def auth(self, *, dated: bool) -> dict[str, Any]:
+        """`dated`: the client sent `X-Supabase-Api-Version` of 2024-01-01 or later, so `code` is the word and not the status."""
+        return auth_body(self.status, self.code, self.message, dated=dated)
+
+
+def auth_body(status: int, code: str, message: str, *, dated: bool) -> dict[str, Any]:
+    """An error's body in the newer (`dated`) or the older dialect."""
+    return {"code": code, "message": message} if dated else {"code": status, "error_code": code, "msg": message}
+
+
+# ---- what was sent ---------------------------------------------------------------------------------------------------
+
+
+class ValidationFailed(AuthError):
+    """The request is not valid."""
+
+    status, code = 400, "validation_failed"
+
+
+class BadJson(AuthError):
+    """Could not parse request body as JSON"""
+
+    status, code = 400, "bad_json"
+
+
+class UnsupportedGrant(AuthError):
+    """unsupported_grant_type"""
+
+    status, code = 400, "invalid_credentials"
+
+
+class WeakPassword(AuthError):
+    """The password is too easy to guess; `reasons` says why: length, characters, pwned."""
+
+    status, code = 422, "weak_password"
+
+    def __init__(self, message: str, *reasons: str) -> None:
+        super().__init__(message)
+        self.reasons = reasons
+
+    def auth(self, *, dated: bool) -> dict[str, Any]:
+        return {**super().auth(dated=dated), "weak_password": {"reasons": list(self.reasons)}}
+
+
+class SamePassword(AuthError):
+    """New password should be different from the old password."""
+
+    status, code = 422, "same_password"
+
+
+class OverLimit(AuthError):
+    """Request rate limit reached"""
+
+    status, code = 429, "over_request_rate_limit"
+
+    def __init__(self, wait_seconds: int) -> None:
+        super().__init__(None, headers={"Retry-After": str(wait_seconds)})
+
+
+# ---- who calls -------------------------------------------------------------------------------------------------------
+
+
+class NoAuthorization(AuthError):
+    """This endpoint requires a valid Bearer token"""
+
+    status, code = 401, "no_authorization"
+
+
+class BadJwt(AuthError):
+    """invalid JWT: unable to parse or verify signature"""
+
+    status, code = 403, "bad_jwt"
+
+
+class SessionNotFound(AuthError):
+    """Session from session_id claim in JWT does not exist"""
+
+    status, code = 403, "session_not_found"
+
+
+class SubjectNotFound(AuthError):
+    """User from sub claim in JWT does not exist"""
+
+    status, code = 403, "user_not_found"
+
+
+class NotAdmin(AuthError):
+    """User not allowed"""
+
+    status, code = 403, "not_admin"
+
+
+# ---- signing in and up -----------------------------------------------------------------------------------------------
+
+
+class WrongCredentials(AuthError):
+    """Invalid login credentials"""
+
+    status, code = 400, "invalid_credentials"
+
+
+class EmailNotConfirmed(AuthError):
+    """Email not confirmed"""
+
+    status, code = 400, "email_not_confirmed"
+
+
+class UserBanned(AuthError):
+    """User is banned"""
+
+    status, code = 400, "user_banned"
+
+
+class UserAlreadyExists(AuthError):
+    """User already registered"""
+
+    status, code = 422, "user_already_exists"
+
+
+class SignupDisabled(AuthError):
+    """Signups not allowed for this instance"""
+
+    status, code = 422, "signup_disabled"
+
+
+class AnonymousDisabled(AuthError):
+    """Anonymous sign-ins are disabled"""
+
+    status, code = 422, "anonymous_provider_disabled"
+
+
+class RefreshTokenNotFound(AuthError):
+    """Invalid Refresh Token: Refresh Token Not Found"""
+
+    status, code = 400, "refresh_token_not_found"
+
+
+class RefreshTokenAlreadyUsed(AuthError):
+    """Invalid Refresh Token: Already Used"""
+
+    status, code = 400, "refresh_token_already_used"
+
+
+# ---- accounts --------------------------------------------------------------------------------------------------------
+
+
+class UserNotFound(AuthError):
+    """User not found"""
+
+    status, code = 404, "user_not_found"
+
+
+class EmailExists(AuthError):
+    """A user with this email address has already been registered"""
+
+    status, code = 422, "email_exists"
+
+
+class PhoneExists(AuthError):
+    """A user with this phone number has already been registered"""
+
+    status, code = 422, "phone_exists"
+
+
+class UserExists(AuthError):
+    """A user with this id has already been registered"""
+
+    status, code = 422, "user_already_exists"
+
+
+class StillReferred(AuthError):
+    """The user cannot be deleted: rows of other tables refer to it."""
+
+    status, code = 409, "conflict"
+
+
+class FeatureDisabled(AuthError):
+    """The protocol knows this request, and this server has the feature switched off."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.code = status, code
