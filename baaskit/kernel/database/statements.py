@@ -213,7 +213,7 @@ class Builder:
             return cast(value, PgType(out.result_cast, modifiers=True))
         if out.result_cast.family not in ("int", "float", "numeric", "text"):
             raise UnsupportedHere(f"A cast to {out.result_cast.sql} is not available on SQLite.", hint=NOT_ON_SQLITE)
-        return _sqlite_as(value, {"int": "INTEGER", "text": "TEXT"}.get(out.result_cast.family, "REAL"))
+        return _sqlite_as(value, {"int": "integer", "text": "text"}.get(out.result_cast.family, "real"))
 
     def _embedded(self, child: ReadPlan, parent: FromClause) -> Sql:
         """The child's rows as an object or null, or as an array."""
@@ -331,11 +331,14 @@ def sqlite_cast(value: Sql, place: Place, target: Type) -> Sql:
             return case((infix(value, "=", literal_column("1")), literal_column("'true'")), (infix(value, "=", literal_column("0")), literal_column("'false'")))
         if source.family in ("timestamptz", "timestamp"):
             return func.replace(func.replace(value, literal_column("'T'"), literal_column("' '")), literal_column("'+00:00'"), literal_column("'+00'"))
-        return _sqlite_as(value, "TEXT")
+        if source.family == "numeric" and "," in source.modifiers:
+            printed = func.printf(literal_column(literal(f"%.{int(source.modifiers.split(',')[1])}f")), value)
+            return case((value.is_not(None), printed))
+        return _sqlite_as(value, "text")
     if target.family == "int" and source.family in numbers:
-        return _sqlite_as(func.round(value), "INTEGER")
+        return _sqlite_as(func.round(value), "integer")
     if target.family in numbers and source.family in numbers:
-        return _sqlite_as(value, "REAL")
+        return _sqlite_as(value, "real")
     if target.family in numbers and source.family == "text":
         return func.baas_cast(value, literal_column(literal(target.name)))
     if target.family == "date" and source.family in ("timestamptz", "timestamp", "date"):
@@ -350,7 +353,7 @@ def sqlite_cast(value: Sql, place: Place, target: Type) -> Sql:
 
 
 def _sqlite_as(value: Sql, spelled: str) -> Sql:
-    return func.cast(value.op("AS")(literal_column(spelled)))
+    return cast(value, PgType(Type(spelled)))
 
 
 def _limit_number(value: Value) -> int:
