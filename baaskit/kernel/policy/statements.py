@@ -21,7 +21,7 @@ _ROLES = {"public": CLIENT_ROLES, **{r: frozenset({r}) for r in (*CLIENT_ROLES, 
 _STARTS = ("create", "drop", "alter", "grant", "revoke")
 
 
-class PolicyFaults(Exception):
+class PolicyFaults(Exception):  # noqa: N818 (many faults, each a Fault)
     """Everything that is wrong with a policy file, in the order of the text."""
 
     def __init__(self, faults: list[Fault]) -> None:
@@ -53,13 +53,13 @@ class _Reader:
             self.faults.append(fault)
             self.closed_all = True
             return
-        while self.parser.token.kind != "end":
+        while not self.parser.done:
             if self.parser.accept(";"):
                 continue
             self.table, self.commands = None, frozenset(COMMANDS)
             try:
                 self._statement()
-                if self.parser.token.kind != "end":
+                if not self.parser.done:
                     self.parser.expect(";")
             except Fault as fault:
                 self._fail(fault)
@@ -73,7 +73,7 @@ class _Reader:
             self.closed |= {(self.table, command) for command in self.commands}
 
     def _skip(self) -> None:
-        while self.parser.token.kind != "end" and not self.parser.accept(";"):
+        while not self.parser.done and not self.parser.accept(";"):
             self.parser.advance()
 
     def _refuse(self, message: str, span: Span, hint: str | None = None) -> NoReturn:
@@ -199,7 +199,9 @@ class _Reader:
         name = self.parser.name("a role")
         if name.text not in _ROLES:
             near = nearest(name.text, _ROLES)
-            self._refuse(f"unknown role '{name.text}'", name.span, f"did you mean '{near}'?" if near else "roles are anon, authenticated, public")
+            self._refuse(
+                f"unknown role '{name.text}'", name.span, f"did you mean '{near}'?" if near else "roles are anon, authenticated, public"
+            )
         return _ROLES[name.text]
 
     # Column privileges
