@@ -17,6 +17,7 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     target: 'es2022',
     reportCompressedSize: true,
+    license: { fileName: 'licenses.md' },
   },
   server: {
     // The admin API checks that Origin and Host agree, so the proxy speaks under the server's own name.
