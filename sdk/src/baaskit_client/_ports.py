@@ -31,6 +31,7 @@ class Socket(Protocol):
 
     async def recv(self) -> str | bytes:
         """Wait for the next text or binary frame. Raises `ConnectionFailed` when the socket closes."""
+        ...
 
     async def close(self) -> None:
         """Close it. Never raises; closing twice is allowed."""
@@ -47,9 +48,11 @@ class Transport(Protocol):
 
     async def upload(self, method: str, url: str, headers: Mapping[str, str], source: Any, on_progress: Progress | None = None) -> Response:
         """Send a body that may be large. `source`: bytes, a path, a binary file, or what the host has (a browser `File`)."""
+        ...
 
     async def socket(self, url: str) -> Socket:
         """Open a WebSocket at a `ws:` or `wss:` URL. Raises `Refused` when the server says no and the host can tell."""
+        ...
 
     async def close(self) -> None: ...
 

@@ -32,6 +32,7 @@ class Topic(Protocol):
 
     def config(self) -> dict[str, Any]:
         """The `config` of the join; called anew for each join."""
+        ...
 
     def joined(self, response: dict[str, Any]) -> None: ...
 
