@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 import json
 import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Callable, Literal, Mapping, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from baaskit.functions.manifest import OPERATIONS, Auth, Function, Kind
 
@@ -230,7 +231,9 @@ def after(
 def _declare(call: F, kind: Kind, name: str, key: str, **spec: Any) -> F:
     if not inspect.isfunction(call):
         raise TypeError(f"@{kind} belongs on a function")
-    if not any(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.VAR_POSITIONAL) for p in inspect.signature(call).parameters.values()):
+    if not any(
+        p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.VAR_POSITIONAL) for p in inspect.signature(call).parameters.values()
+    ):
         raise TypeError(f"{call.__name__}() must take the context as its first parameter: def {call.__name__}(ctx, ...)")
     for limit in ("timeout", "memory", "concurrency"):
         if spec.get(limit) is not None and spec[limit] <= 0:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any, Callable, Mapping, get_args, get_origin, get_type_hints
+from collections.abc import Callable, Mapping
+from typing import Any, NotRequired, get_args, get_origin, get_type_hints
 from urllib.parse import parse_qs
 
 import orjson
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 from baaskit.functions.api import Request
 

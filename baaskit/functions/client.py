@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Callable, Mapping
+from typing import Any
 
 from baaskit_client import AsyncClient, Client, ConnectionFailed, Response
 
@@ -29,9 +30,7 @@ class PipeTransport:
     async def request(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> Response:
         return _response(await self._pipe.ask_async(self._identity, method, url, dict(headers), body or b""))
 
-    async def upload(
-        self, method: str, url: str, headers: Mapping[str, str], source: Any, on_progress: Progress | None = None
-    ) -> Response:
+    async def upload(self, method: str, url: str, headers: Mapping[str, str], source: Any, on_progress: Progress | None = None) -> Response:
         body = _bytes_of(source)
         response = await self.request(method, url, headers, body)
         if on_progress:
@@ -54,9 +53,7 @@ class SyncPipeTransport:
     def request(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> Response:
         return _response(self._pipe.ask(self._identity, method, url, dict(headers), body or b""))
 
-    def upload(
-        self, method: str, url: str, headers: Mapping[str, str], source: Any, on_progress: Progress | None = None
-    ) -> Response:
+    def upload(self, method: str, url: str, headers: Mapping[str, str], source: Any, on_progress: Progress | None = None) -> Response:
         body = _bytes_of(source)
         response = self.request(method, url, headers, body)
         if on_progress:

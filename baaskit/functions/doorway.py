@@ -56,7 +56,7 @@ def _system(call: str, *arguments: object) -> None:
 def main() -> None:
     split = sys.argv.index("--")
     open_way([Path(place) for place in sys.argv[1:split]])
-    os.execv(sys.argv[split + 1], sys.argv[split + 1 :])
+    os.execv(sys.argv[split + 1], sys.argv[split + 1 :])  # noqa: S606  # no shell is wanted
 
 
 if __name__ == "__main__":

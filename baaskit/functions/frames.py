@@ -8,8 +8,9 @@ A worker is not trusted: `Decoder` refuses what is too large, not JSON, unknown,
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, Iterator, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, get_args, get_origin, get_type_hints
 
 import orjson
 

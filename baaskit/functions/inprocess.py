@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
 from contextvars import ContextVar
-from typing import Any, Awaitable, Callable, MutableMapping
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import orjson
@@ -24,7 +25,9 @@ async def perform(app: ASGIApp, ask: Ask, *, base_url: str, token: str, api_key:
     if not ask.url.startswith(base_url + "/"):
         return _not_performed(ask, f"a function's client reaches only {base_url}; use an HTTP library for other addresses")
     url = urlsplit(ask.url)
-    headers = [(name.lower().encode("latin-1"), str(value).encode("latin-1")) for name, value in ask.headers.items() if name.lower() not in _OURS]
+    headers = [
+        (name.lower().encode("latin-1"), str(value).encode("latin-1")) for name, value in ask.headers.items() if name.lower() not in _OURS
+    ]
     headers += [(b"host", url.netloc.encode()), (b"authorization", f"Bearer {token}".encode()), (b"apikey", api_key.encode())]
     headers.append((b"content-length", str(len(ask.body)).encode()))
     prefix = urlsplit(base_url).path
@@ -42,7 +45,9 @@ async def perform(app: ASGIApp, ask: Ask, *, base_url: str, token: str, api_key:
         return _not_performed(ask, f"the answer is larger than {max_bytes} bytes")
     except Exception:  # the app's own error handler has reported it
         if exchange.status == 0:
-            return Answer(ask.number, 500, {"content-type": "application/json"}, orjson.dumps({"code": "XX000", "message": "internal error"}))
+            return Answer(
+                ask.number, 500, {"content-type": "application/json"}, orjson.dumps({"code": "XX000", "message": "internal error"})
+            )
     finally:
         depth.reset(mark)
         exchange.ended.set()

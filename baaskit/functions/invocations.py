@@ -17,6 +17,7 @@ _KEPT = 500  # calls in memory
 _PENDING = 20_000  # rows that may wait for the database before the oldest are dropped
 _LINES = 200  # log entries kept per call
 _BATCH = 500  # rows per insert
+_COLUMNS = ("function", "release", "trigger", "role", "user_id", "started_at", "queue_ms", "cold", "run_ms", "outcome", "error")
 _TOKEN = re.compile(r"eyJ[\w-]{8,}\.[\w-]+\.[\w-]+")
 
 
@@ -78,21 +79,13 @@ class InvocationLog:
         """Write pending rows. If the database refuses they wait for the next time."""
         while self._pending:
             batch = [self._pending.popleft() for _ in range(min(len(self._pending), _BATCH))]
-            rows = [_row(invocation) for invocation in batch]
-            table = self._database.tables.invocations
-
-            def script() -> Any:
-                yield insert(table).values(rows)
-
             try:
-                await self._database.run(script)
+                await self._database.execute(insert(self._database.tables.invocations).values([_row(one) for one in batch]))
             except BaseException:
                 self._pending.extendleft(reversed(batch))
                 raise
 
 
 def _row(i: Invocation) -> dict[str, Any]:
-    return {
-        "id": str(uuid.UUID(i.id)), "function": i.function, "release": i.release, "trigger": i.trigger, "role": i.role, "user_id": i.user_id,
-        "started_at": i.started_at, "queue_ms": i.queue_ms, "cold": i.cold, "run_ms": i.run_ms, "outcome": i.outcome, "error": i.error,
-    }  # fmt: skip
+    row = {name: getattr(i, name) for name in _COLUMNS}
+    return {**row, "id": str(uuid.UUID(i.id))}

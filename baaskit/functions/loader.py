@@ -77,7 +77,9 @@ def _import(file: Path, folder: Path) -> Broken | None:
         spec.loader.exec_module(module)
     except SyntaxError as problem:
         sys.modules.pop(name, None)
-        return Broken(f"SyntaxError: {problem.msg}", _relative(problem.filename or str(file), folder), problem.lineno or 0, problem.text or "")
+        return Broken(
+            f"SyntaxError: {problem.msg}", _relative(problem.filename or str(file), folder), problem.lineno or 0, problem.text or ""
+        )
     except BaseException as problem:  # SystemExit too: a module that exits must not take the zygote along
         sys.modules.pop(name, None)
         return _where(problem, folder, at)
@@ -103,7 +105,9 @@ def _doubles(found: list[Declared], folder: Path) -> list[Broken]:
     counts = Counter(one.spec.key for one in found)
     last = {one.spec.key: one.spec for one in found}
     return [
-        Broken(f"{spec.kind} function {spec.name!r} is declared twice", _relative(spec.file, folder), spec.line, _line(spec.file, spec.line))
+        Broken(
+            f"{spec.kind} function {spec.name!r} is declared twice", _relative(spec.file, folder), spec.line, _line(spec.file, spec.line)
+        )
         for key, spec in last.items()
         if counts[key] > 1
     ]

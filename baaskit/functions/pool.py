@@ -7,8 +7,10 @@ import os
 import signal
 import time
 from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Callable, Protocol
+from typing import Any, Protocol
 
 from baaskit.errors.functions import FunctionBusy, FunctionNotReady
 from baaskit.functions.frames import Answer, Ask, BadFrame, Call, Decoder, Failure, Log, Result, encode
@@ -78,10 +80,8 @@ class Worker(asyncio.Protocol):
     def kill(self) -> None:
         """End the process now, whatever it does."""
         if self._pidfd >= 0:
-            try:
+            with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
         self.alive = False
         if self._transport:
             self._transport.abort()
@@ -184,7 +184,13 @@ class Pool:
         self._quiet.set()
 
     async def run(
-        self, function: Function, call: Callable[[float], Call], listener: Listener, *, nested: bool = False, cost: dict[str, int] | None = None
+        self,
+        function: Function,
+        call: Callable[[float], Call],
+        listener: Listener,
+        *,
+        nested: bool = False,
+        cost: dict[str, int] | None = None,
     ) -> Ran:
         """Run one call on a worker of `function`; `call(timeout)` makes it when its time starts.
 
@@ -233,10 +239,8 @@ class Pool:
 
     async def drain(self, seconds: float) -> None:
         """Wait up to `seconds` for the calls under way, then end the release."""
-        try:
+        with suppress(TimeoutError):
             await asyncio.wait_for(self._quiet.wait(), seconds)
-        except TimeoutError:
-            pass
         for lane in self._lanes.values():
             for worker in lane.idle:
                 worker.dismiss()
@@ -347,5 +351,3 @@ def _next(queue: deque[asyncio.Future[None]]) -> bool:
             turn.set_result(None)
             return True
     return False
-
-

@@ -12,6 +12,7 @@ import socket
 import struct
 import subprocess
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -80,7 +81,7 @@ class Release:
         read, write = os.pipe()
         argv = sandbox.command(box, copy, ["-m", "baaskit.functions.zygote", str(theirs.fileno())])
         try:
-            process = subprocess.Popen(
+            process = subprocess.Popen(  # noqa: S603  # the command is ours, only paths vary
                 argv, env=sandbox.environment(copy), stdin=subprocess.DEVNULL, stdout=write, stderr=write, cwd="/",
                 pass_fds=[theirs.fileno()], start_new_session=True,
             )  # fmt: skip
@@ -111,7 +112,9 @@ class Release:
                     if not self.alive:
                         raise ForkFailed("the release has ended")
                     self._forked = self._loop.create_future()
-                    socket.send_fds(self._control, [encode(Control("fork", {"number": number, "key": key, "memory": memory}))], [theirs.fileno()])
+                    socket.send_fds(
+                        self._control, [encode(Control("fork", {"number": number, "key": key, "memory": memory}))], [theirs.fileno()]
+                    )
                     answer = await self._forked
                 if not answer["pid"]:
                     raise ForkFailed(answer["error"])
@@ -141,10 +144,8 @@ class Release:
         try:
             await asyncio.to_thread(self._process.wait, 2)
         except subprocess.TimeoutExpired:
-            try:
+            with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
             await asyncio.to_thread(self._process.wait)
         if self._output >= 0:
             self._read_output()
@@ -243,7 +244,7 @@ async def _greeted(loop: asyncio.AbstractEventLoop, sock: socket.socket) -> int:
 def _copy(folder: Path) -> tuple[Path, str]:
     """A copy that any user may read and nobody writes, so a release never changes while it runs; and the hash of its files."""
     copy = Path(tempfile.mkdtemp(prefix="baaskit-functions-"))
-    os.chmod(copy, 0o755)
+    os.chmod(copy, 0o755)  # noqa: S103  # workers run as another user
     inner = copy / "functions"
     if folder.is_dir():
         shutil.copytree(folder, inner, ignore=_SKIPPED)

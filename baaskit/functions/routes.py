@@ -61,7 +61,9 @@ async def _respond(kit: Kit, service: FunctionService, request: Request) -> Resp
     claims, kept = _caller(kit, function, request)
     method = "GET" if request.method == "HEAD" and "HEAD" not in function.methods else request.method
     if method not in function.methods:
-        raise MethodNotAllowed(f"Function {function.name} answers to {', '.join(function.methods)}.", headers={"Allow": ", ".join(function.methods)})
+        raise MethodNotAllowed(
+            f"Function {function.name} answers to {', '.join(function.methods)}.", headers={"Allow": ", ".join(function.methods)}
+        )
     body = await _body(request, kit.settings.max_body_bytes)
     seen = {
         "method": method,

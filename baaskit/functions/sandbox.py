@@ -19,6 +19,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -32,6 +33,7 @@ _ETC = (
     "alternatives", "ca-certificates", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "mime.types", "nsswitch.conf", "hosts",
     "resolv.conf", "ssl", "pki", "timezone", "fonts",
 )  # fmt: skip
+_TMP = "/tmp"  # noqa: S108  # in bwrap a private one; otherwise tempfile's names are not guessable
 _TMP_BYTES = 256 * 2**20
 _SPARE_PROCESSES = 48  # what functions may start themselves, threads included, over the workers
 _FILE_BYTES = 256 * 2**20
@@ -87,8 +89,8 @@ def environment(folder: Path) -> dict[str, str]:
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONNOUSERSITE": "1",
         "LANG": "C.UTF-8",
-        "HOME": "/tmp",
-        "TMPDIR": "/tmp",
+        "HOME": _TMP,
+        "TMPDIR": _TMP,
     }
 
 
@@ -134,10 +136,8 @@ def _limit(which: int, value: int) -> None:
 
 
 def _write(path: str, text: str) -> None:
-    try:
+    with suppress(OSError):
         Path(path).write_text(text)
-    except OSError:
-        pass
 
 
 def _prctl(option: int, value: int) -> None:
@@ -181,13 +181,13 @@ def _bwrap(sandbox: Sandbox, folder: Path) -> list[str]:
             arguments += ["--ro-bind", path, path]
     for name in _ETC:
         arguments += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
-    arguments += ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--size", str(_TMP_BYTES), "--tmpfs", "/tmp"]
+    arguments += ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--size", str(_TMP_BYTES), "--tmpfs", _TMP]
     for place in _places(folder):
         if not any(place.is_relative_to(system) for system in _SYSTEM):
             for above in reversed(place.parents[:-1]):  # by itself bwrap makes them for its own user only
-                arguments += ["--perms", "0755", "--dir", str(above)] if above != Path("/tmp") else []
+                arguments += ["--perms", "0755", "--dir", str(above)] if above != Path(_TMP) else []
             arguments += ["--ro-bind", str(place), str(place)]
-    return [*arguments, "--chdir", "/tmp", "--"]
+    return [*arguments, "--chdir", _TMP, "--"]
 
 
 def _works(sandbox: Sandbox) -> bool:
@@ -196,7 +196,7 @@ def _works(sandbox: Sandbox) -> bool:
     with tempfile.TemporaryDirectory() as folder:
         tried = command(sandbox, Path(folder), ["-c", probe])
         try:
-            done = subprocess.run(
+            done = subprocess.run(  # noqa: S603  # the command is ours
                 tried, env=environment(Path(folder)), stdin=subprocess.DEVNULL, capture_output=True, timeout=20, cwd="/", check=False
             )
         except (OSError, subprocess.TimeoutExpired):

@@ -6,7 +6,7 @@ import asyncio
 import time
 import uuid
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +82,8 @@ class FunctionService:
     async def start(self, *, tolerate_faults: bool = False) -> None:
         """Choose the sandbox, load the folder, begin to listen. Raises Faults if a module is wrong, unless `tolerate_faults`
         (then `faults` holds them, and a later `reload` may mend it)."""
-        self.sandbox = box = self.sandbox or await asyncio.to_thread(lambda: sandbox.choose())
+        box: sandbox.Sandbox = self.sandbox or await asyncio.to_thread(sandbox.choose)
+        self.sandbox = box
         fact("functions.sandbox", level=box.level, means=box.description)
         try:
             await self.reload()
@@ -112,7 +113,12 @@ class FunctionService:
                 self._draining[task] = old
                 task.add_done_callback(lambda ended: self._draining.pop(ended, None))
             await self._after.follow(self.manifest)
-            fact("functions.loaded", release=self.manifest.release, functions=len(self.manifest.functions), ms=round((time.monotonic() - started) * 1000))
+            fact(
+                "functions.loaded",
+                release=self.manifest.release,
+                functions=len(self.manifest.functions),
+                ms=round((time.monotonic() - started) * 1000),
+            )
 
     async def stop(self) -> None:
         """End all workers; calls under way are cut. Pending records are written."""
@@ -129,7 +135,14 @@ class FunctionService:
         await self._flush()
 
     async def invoke(
-        self, function: Function, claims: Claims, *, body: bytes, trigger: str, request: dict[str, Any] | None = None, key: str | None = None
+        self,
+        function: Function,
+        claims: Claims,
+        *,
+        body: bytes,
+        trigger: str,
+        request: dict[str, Any] | None = None,
+        key: str | None = None,
     ) -> Result:
         """Run `function` once as `claims`. Raises a FunctionError that says how it failed; the record has the rest.
 
@@ -144,7 +157,7 @@ class FunctionService:
         secrets = self._secrets(function)
         record = Invocation(
             id=uuid.uuid4().hex, function=function.name, release=pool.release.manifest.release, trigger=trigger, role=claims.role,
-            user_id=claims.uid, started_at=datetime.now(timezone.utc), secrets=tuple(v for v in secrets.values() if v),
+            user_id=claims.uid, started_at=datetime.now(UTC), secrets=tuple(v for v in secrets.values() if v),
         )  # fmt: skip
 
         def call(timeout: float) -> Call:
@@ -260,8 +273,8 @@ async def check(folder: Path, box: sandbox.Sandbox | None = None) -> Manifest:
     """Load a functions folder, say what it declares, and let it go. Raises Faults naming every fault with file and line."""
     if not has_modules(folder):
         return Manifest()
-    box = box or await asyncio.to_thread(lambda: sandbox.choose())
-    release = await Release.start(folder, box, Limits())
+    chosen: sandbox.Sandbox = box or await asyncio.to_thread(sandbox.choose)
+    release = await Release.start(folder, chosen, Limits())
     await release.stop()
     return release.manifest
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import orjson
@@ -183,16 +184,18 @@ class AfterConsumer:
             try:
                 if self._cursor is None:
                     await self._prepare()
-                try:
+                with suppress(TimeoutError):
                     await asyncio.wait_for(self._woken.wait(), _LOOK_SECONDS)
-                except TimeoutError:
-                    pass
                 self._woken.clear()
                 while await self._page():
                     pass
                 failures = 0
             except CursorExpired:
-                fact("function.after.failed", function=self.function.name, error="the change log was pruned before it was read: changes are lost")
+                fact(
+                    "function.after.failed",
+                    function=self.function.name,
+                    error="the change log was pruned before it was read: changes are lost",
+                )
                 await self._store(await self._kit.changes.here())
             except Exception as problem:
                 fact("function.after.failed", function=self.function.name, error=repr(problem))
@@ -233,7 +236,7 @@ class AfterConsumer:
         while True:
             event = {
                 "id": change.event_id, "operation": change.op, "table": str(change.table), "new": change.after, "old": change.before,
-                "at": change.at.astimezone(timezone.utc).isoformat(), "attempt": attempt,
+                "at": change.at.astimezone(UTC).isoformat(), "attempt": attempt,
             }  # fmt: skip
             try:
                 trigger = f"after {change.op} {change.table}"
@@ -258,7 +261,7 @@ class AfterConsumer:
     async def _store(self, cursor: Cursor) -> None:
         t = self._kit.database.tables.cursors
         upsert = sqlite_insert if self._kit.database.dialect == "sqlite" else pg_insert
-        moved = {"cursor": cursor, "updated_at": datetime.now(timezone.utc)}
+        moved = {"cursor": cursor, "updated_at": datetime.now(UTC)}
         statement = upsert(t).values(name=self.function.key, **moved)
         await self._kit.database.execute(statement.on_conflict_do_update(index_elements=["name"], set_=moved))
         self._cursor = cursor
@@ -266,4 +269,4 @@ class AfterConsumer:
 
 def _back_off(failures: int) -> float:
     """Seconds to wait after so many failures in a row: doubling, with jitter, bounded."""
-    return min(_LONGEST_RETRY_SECONDS, _FIRST_RETRY_SECONDS * 2.0 ** min(failures - 1, 10)) * random.uniform(0.7, 1.3)
+    return min(_LONGEST_RETRY_SECONDS, _FIRST_RETRY_SECONDS * 2.0 ** min(failures - 1, 10)) * random.uniform(0.7, 1.3)  # noqa: S311  # jitter

@@ -10,8 +10,9 @@ import random
 import socket
 import sys
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Callable, NoReturn
+from typing import Any, NoReturn
 
 import orjson
 
@@ -76,9 +77,7 @@ def _answer(pipe: Pipe, loaded: Loaded, call: Call, loop: asyncio.AbstractEventL
 def _context(pipe: Pipe, loaded: Loaded, call: Call) -> Context:
     given = call.context
     http = given.get("request")
-    request = (
-        Request(http["method"], http["path"], http["query"], http["headers"], call.body) if http else Request("", "", {}, {}, b"")
-    )
+    request = Request(http["method"], http["path"], http["query"], http["headers"], call.body) if http else Request("", "", {}, {}, b"")
     is_async = inspect.iscoroutinefunction(loaded.call)
     return Context(
         id=call.id,

@@ -18,9 +18,11 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Callable, NoReturn
+from typing import Any, NoReturn
 
 from baaskit.functions import sandbox, worker
 from baaskit.functions.frames import Control, Decoder, encode
@@ -140,10 +142,8 @@ class Zygote:
 
 
 def _end(kill: Callable[[int, int], None], pid: int) -> None:
-    try:
+    with suppress(ProcessLookupError, PermissionError):
         kill(pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
 
 
 def _children() -> list[int]:

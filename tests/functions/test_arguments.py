@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -95,7 +95,7 @@ def test_a_body_that_says_json_and_is_not_is_malformed() -> None:
         (Order(lines=[Line(1)]), "application/json", b'{"lines":[{"pet_id":1,"quantity":1}]}'),
         (Decimal("1.50"), "application/json", b'"1.50"'),
         (uuid.UUID(int=1), "application/json", b'"00000000-0000-0000-0000-000000000001"'),
-        (datetime(2026, 1, 1, tzinfo=timezone.utc), "application/json", b'"2026-01-01T00:00:00+00:00"'),
+        (datetime(2026, 1, 1, tzinfo=UTC), "application/json", b'"2026-01-01T00:00:00+00:00"'),
         ({1: {"x"}}, "application/json", b'{"1":["x"]}'),
     ],
 )

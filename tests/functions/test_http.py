@@ -96,7 +96,10 @@ async def test_text_and_own_responses_arrive_as_they_are(rig: Any) -> None:
 
 async def test_a_function_sees_the_request_but_not_the_credentials(rig: Any) -> None:
     answer = await rig.call(
-        "request/a/b?x=1&x=2", method="PUT", content=b"raw", headers={"idempotency-key": "k1", "x-own": "1", "apikey": rig.kit.keys.anon_key}
+        "request/a/b?x=1&x=2",
+        method="PUT",
+        content=b"raw",
+        headers={"idempotency-key": "k1", "x-own": "1", "apikey": rig.kit.keys.anon_key},
     )
     method, path, query, text, headers, key = answer.json()
     assert [method, path, query, text, key] == ["PUT", "a/b", {"x": ["1", "2"]}, "raw", "k1"]

@@ -96,7 +96,7 @@ async def test_a_function_that_does_not_end_is_killed_and_answers_504(rig: Any, 
 
 
 async def test_a_killed_function_takes_its_children_along(rig: Any) -> None:
-    marker = f"time.sleep(100)"
+    marker = "time.sleep(100)"
     before = _processes_with(marker)
     answer = await rig.call("stubborn")
     assert answer.status_code == 504

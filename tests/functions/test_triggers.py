@@ -116,7 +116,8 @@ AFTER = """
 
     @after("update", "orders")
     def updated(ctx, event):
-        ctx.client.run(table("changed").insert({"id": event.id, "price": event.new["price"], "was": event.old["price"], "key": ctx.idempotency_key}))
+        prices = {"price": event.new["price"], "was": event.old["price"]}
+        ctx.client.run(table("changed").insert({"id": event.id, "key": ctx.idempotency_key, **prices}))
 """
 
 
