@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from baaskit.errors import Fault, nearest
+from baaskit.errors import Fault, Faults, nearest
 from baaskit.kernel.policy import expr as e
 from baaskit.kernel.policy.check import Checker
 from baaskit.kernel.policy.expr import Expr
@@ -21,12 +21,8 @@ _ROLES = {"public": CLIENT_ROLES, **{r: frozenset({r}) for r in (*CLIENT_ROLES, 
 _STARTS = ("create", "drop", "alter", "grant", "revoke")
 
 
-class PolicyFaults(Exception):  # noqa: N818 (many faults, each a Fault)
+class PolicyFaults(Faults):
     """Everything that is wrong with a policy file, in the order of the text."""
-
-    def __init__(self, faults: list[Fault]) -> None:
-        super().__init__("\n".join(str(f) for f in faults))
-        self.faults = faults
 
 
 @dataclass
