@@ -63,6 +63,14 @@ def test_the_order_that_the_server_tells_wins():
     assert ids(live) == [9, 3, 2, 1]
 
 
+def test_an_empty_order_leaves_what_entered_at_the_end():
+    """The server sorts texts by its collation, which the client does not know."""
+    live = pets(orders=("name",), rows=())
+    live.delta({"cursor": "c1", "enter": [{"id": 1, "name": "apple"}], "order": []})
+    live.delta({"cursor": "c2", "enter": [{"id": 2, "name": "Banana"}], "order": []})
+    assert ids(live) == [1, 2]
+
+
 @pytest.mark.parametrize(
     ("order", "expected"),
     [

@@ -86,6 +86,7 @@ class LiveRows:
         return Change("change", self._key_of(row), row, old) if row != old else None
 
     def _arrange(self, order: list[Row] | None, arrived: bool) -> None:
+        """`order` holds all keys in order; empty: what arrived stays last; None: the query's terms decide, here."""
         if order is not None:
             place = {self._identity(key): at for at, key in enumerate(order)}
             self._rows = dict(sorted(self._rows.items(), key=lambda item: place.get(item[0], len(place))))
