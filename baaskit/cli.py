@@ -1,4 +1,7 @@
-"""The command line: every command parses, calls one function, prints, and sets the exit code."""
+"""The command line: every command parses, calls one function, prints, and sets the exit code.
+
+The server and the database layer are imported by the commands that use them: `init` and `--help` answer at once.
+"""
 
 from __future__ import annotations
 
@@ -8,29 +11,24 @@ import difflib
 import json
 import secrets
 import sys
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
 import typer
-import uvloop
 from rich.console import Console
 
-from baaskit import console as admin_console
-from baaskit import serving
-from baaskit.app import App
-from baaskit.checking import check_project
 from baaskit.errors import BaasError, Fault, Faults
-from baaskit.functions.frames import Ask
-from baaskit.functions.inprocess import perform
-from baaskit.kernel.database.migrate import state
-from baaskit.kernel.keys import load_keys
-from baaskit.kernel.policy import PolicyFaults
-from baaskit.observe import log_to_stderr
 from baaskit.project import POLICIES, Project, init_project, load_project
 from baaskit.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from baaskit.app import App
+    from baaskit.kernel.keys import Keys
+    from baaskit.kernel.kit import Kit
 
 T = TypeVar("T")
 out, err = Console(highlight=False, soft_wrap=True), Console(stderr=True, highlight=False, soft_wrap=True)
@@ -52,6 +50,12 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Password = Annotated[str | None, typer.Option(help="Default: one is made and printed.")]
 
 
+class Role(StrEnum):
+    owner = "owner"
+    developer = "developer"
+    viewer = "viewer"
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
     project: Project
@@ -62,7 +66,7 @@ def main() -> None:
     """Entry point. A fault of the person's files or surroundings is words and exit code 1, never a traceback."""
     try:
         cli()
-    except (Faults, PolicyFaults) as problem:
+    except Faults as problem:
         _fail(problem.faults)
     except (Fault, BaasError, PermissionError) as problem:
         _fail([problem])
@@ -79,6 +83,8 @@ def _fail(problems: list[Any]) -> None:
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
+    import uvloop
+
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(work)
 
@@ -125,6 +131,11 @@ def serve(
 
 
 async def _serve(folder: Path, host: str | None, port: int | None, as_json: bool, *, migrate: bool, watch: bool) -> None:
+    from baaskit import console as admin_console
+    from baaskit import serving
+    from baaskit.app import App
+    from baaskit.observe import log_to_stderr
+
     opened = _open(folder, host=host, port=port)
     sock = serving.listen(opened.settings.host, opened.settings.port)
     settings = opened.settings.model_copy(update={"port": sock.getsockname()[1]})
@@ -133,7 +144,7 @@ async def _serve(folder: Path, host: str | None, port: int | None, as_json: bool
     if migrate:
         try:
             await serving.prepare(opened.project, settings, say)
-        except (Faults, PolicyFaults) as problem:
+        except Faults as problem:
             if not watch:
                 raise
             for fault in problem.faults:  # development goes on with what the database has; the next save tries again
@@ -174,6 +185,8 @@ def migrate(folder: Dir = Path(), as_json: Json = False) -> None:
 
     Example:  baaskit migrate shop
     """
+    from baaskit import serving
+
     opened = _open(folder)
     done = _run(serving.prepare(opened.project, opened.settings, lambda line: None if as_json else out.print(line, markup=False)))
     if as_json:
@@ -188,6 +201,8 @@ def check(folder: Dir = Path(), as_json: Json = False) -> None:
 
     Example:  baaskit check shop
     """
+    from baaskit.checking import check_project
+
     opened = _open(folder)
     faults = _run(check_project(opened.project, opened.settings))
     if as_json:
@@ -210,8 +225,7 @@ def status(
     opened = _open(folder)
     found = _run(_status(opened))
     if keys:
-        secret = opened.settings.jwt_secret
-        made = load_keys(opened.settings.state_dir / "keys.json", secret.get_secret_value() if secret else None)
+        made = _keys(opened.settings)
         found |= {"anon_key": made.anon_key, "service_role_key": made.service_role_key}
     if as_json:
         _print(found)
@@ -221,11 +235,14 @@ def status(
 
 
 async def _status(opened: Opened) -> dict[str, Any]:
+    from baaskit.kernel.database.migrate import state
+    from baaskit.serving import database_of
+
     settings, project = opened.settings, opened.project
     base = {"project": str(project.dir), "url": settings.url, "database": _shown(settings)}
     if settings.dialect == "sqlite" and not settings.database_path.exists():
         return {**base, "applied": [], "pending": [m.name for m in project.migrations], "missing": [], "policies_version": 0, "tables": []}
-    database = serving.database_of(settings)
+    database = database_of(settings)
     await database.start()
     try:
         now = await state(project, database)
@@ -247,16 +264,26 @@ def _shown(settings: Settings) -> str:
 
 
 @contextlib.asynccontextmanager
-async def _kernel(opened: Opened) -> Any:
-    """An app whose database and sign-in are up, without functions, realtime or a port."""
-    app = App(opened.settings, functions=opened.project.functions_dir)
-    await app.kit.database.start()
-    await app.auth.start()
+async def _kernel(folder: Path) -> AsyncIterator[Kit]:
+    """The kernel of a project, without features, functions or a port."""
+    from baaskit.kernel.changes import ChangeFeed
+    from baaskit.kernel.hooks import Hooks
+    from baaskit.kernel.kit import Kit
+    from baaskit.serving import database_of
+
+    settings = _open(folder).settings
+    database = database_of(settings)
+    await database.start()
     try:
-        yield app
+        yield Kit(settings, database, ChangeFeed(database, keep_seconds=settings.changes_keep_seconds), Hooks(), _keys(settings))
     finally:
-        await app.auth.stop()
-        await app.kit.database.stop()
+        await database.stop()
+
+
+def _keys(settings: Settings) -> Keys:
+    from baaskit.kernel.keys import load_keys
+
+    return load_keys(settings.state_dir / "keys.json", settings.jwt_secret.get_secret_value() if settings.jwt_secret else None)
 
 
 @users.command("create")
@@ -265,49 +292,54 @@ def create_user(email: str, password: Password = None, folder: InDir = Path(), a
 
     Example:  baaskit users create ann@example.com --password correct-horse
     """
+    from baaskit import auth
+
     given = password or secrets.token_urlsafe(12)
-    user = _run(_create_user(_open(folder), email, given))
-    shown = {"id": user["id"], "email": user["email"], **({} if password else {"password": given})}
-    if as_json:
-        _print(shown)
-    else:
-        out.print(f"{user['email']}  {user['id']}" + ("" if password else f"\npassword: {given}"), markup=False)
 
+    async def work() -> dict[str, Any]:
+        async with _kernel(folder) as kit:
+            return await auth.create_user(kit, email, given)
 
-async def _create_user(opened: Opened, email: str, password: str) -> dict[str, Any]:
-    async with _kernel(opened) as app:
-        url, key = opened.settings.url, app.kit.keys.service_role_key
-        body = json.dumps({"email": email, "password": password, "email_confirm": True}).encode()
-        ask = Ask("cli", 0, "admin", "POST", f"{url}/auth/v1/admin/users", {"content-type": "application/json"}, body)
-        answer = await perform(app, ask, base_url=url, token=key, api_key=key, level=0, max_bytes=2**20)
-    found: dict[str, Any] = json.loads(answer.body or b"{}")
-    if answer.status != 200:
-        raise BaasError(str(found.get("msg") or found.get("message") or f"The user could not be made (status {answer.status})."))
-    return found
+    user = _run(work())
+    _created({"id": user["id"], "email": user["email"]}, None if password else given, as_json)
 
 
 @admins.command("create")
 def create_admin(
-    email: str, password: Password = None, folder: InDir = Path(), as_json: Json = False,
-    role: Annotated[str, typer.Option(help="owner, developer or viewer.")] = "owner",
-) -> None:  # fmt: skip
+    email: str,
+    password: Password = None,
+    folder: InDir = Path(),
+    as_json: Json = False,
+    role: Annotated[Role, typer.Option(help="What the admin may do.")] = Role.owner,
+) -> None:
     """Make an admin of the console.
 
     Example:  baaskit admins create ann@example.com --role viewer
     """
+    from baaskit import console as admin_console
+
     given = password or secrets.token_urlsafe(12)
 
-    async def work() -> Any:
-        async with _kernel(_open(folder)) as app:
-            return await admin_console.create_admin(app.kit, email, given, role)
+    async def work() -> dict[str, str]:
+        async with _kernel(folder) as kit:
+            return (await admin_console.create_admin(kit, email, given, role.value)).json()
 
-    admin = _run(work())
-    shown = {**admin.json(), **({} if password else {"password": given})}
-    _print(shown) if as_json else out.print("  ".join(shown.values()), markup=False)
+    _created(_run(work()), None if password else given, as_json)
+
+
+def _created(person: dict[str, Any], password: str | None, as_json: bool) -> None:
+    shown = {**person, **({"password": password} if password else {})}
+    if as_json:
+        _print(shown)
+        return
+    for key, value in shown.items():
+        out.print(f"{key:10} {value}", markup=False)
 
 
 async def _live_policies(opened: Opened) -> tuple[int, str]:
-    database = serving.database_of(opened.settings)
+    from baaskit.serving import database_of
+
+    database = database_of(opened.settings)
     await database.start()
     try:
         return database.catalog.policies.version, database.catalog.policies.text
@@ -332,6 +364,8 @@ def policies_push(folder: Dir = Path()) -> None:
 
     Example:  baaskit policies push shop
     """
+    from baaskit import serving
+
     opened = _open(folder)
     version = _run(serving.push_policies(opened.project, opened.settings))
     out.print(f"version {version} is live")

@@ -8,13 +8,12 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from sqlalchemy import delete, insert, select
 from watchfiles import Change, awatch
 
-from baaskit.app import App
 from baaskit.errors import BaasError, Fault, Faults
 from baaskit.kernel.database import Database, Script
 from baaskit.kernel.database.migrate import apply
@@ -22,6 +21,9 @@ from baaskit.kernel.policy import PolicyFaults
 from baaskit.project import POLICIES, SEED, Project, load_project
 from baaskit.project import Script as ProjectFile
 from baaskit.settings import Settings
+
+if TYPE_CHECKING:  # a migration needs no server
+    from baaskit.app import App
 
 POLICIES_KEY = "policies_file"  # row of baaskit.state: checksum of the policies.sql that was applied last
 WATCH_MILLISECONDS = 60  # changes this close together (an editor's save) are one
@@ -194,7 +196,7 @@ async def _bring(app: App, folder: Path, lines: list[str]) -> None:
 async def _told(work: Any, done: str = "") -> list[str]:
     try:
         await work
-    except (Faults, PolicyFaults) as problem:
+    except Faults as problem:
         return [str(fault) for fault in problem.faults]
     except (Fault, BaasError, OSError) as problem:
         return [str(problem)]
