@@ -5,8 +5,9 @@ PostgreSQL's rules of types are kept where both databases and Python can keep th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
-from typing import Callable, NoReturn
+from typing import NoReturn
 
 from baaskit.errors import nearest
 from baaskit.kernel.policy import expr as e
@@ -22,7 +23,8 @@ _NUMBERS = ("int", "numeric", "float")  # widening order
 _COMPARABLE = {"int", "numeric", "float", "text", "bool", "uuid", "timestamptz", "timestamp", "date", "enum"}
 _TEXT_TYPES = {"text", "varchar", "bpchar", "name", "citext"}
 _KNOWN_TYPES = (
-    "text", "varchar", "int2", "int4", "int8", "numeric", "float4", "float8", "bool", "uuid", "timestamptz", "timestamp", "date", "json", "jsonb",
+    "text", "varchar", "int2", "int4", "int8", "numeric", "float4", "float8", "bool", "uuid", "timestamptz",
+    "timestamp", "date", "json", "jsonb",
 )  # fmt: skip
 
 _CLAIM_CALLS: dict[str, tuple[e.ClaimName, Type]] = {
@@ -58,7 +60,9 @@ class Checker:
     def condition(self, syntax: Syntax) -> Expr:
         """The checked boolean expression. Raises Fault."""
         try:
-            found = self._boolean(syntax, _Scope({self.table.name.name: (replace(ROW, alias=self.table.name.name), self.table)}), "a policy")
+            found = self._boolean(
+                syntax, _Scope({self.table.name.name: (replace(ROW, alias=self.table.name.name), self.table)}), "a policy"
+            )
             if _depth(found) > MAX_DEPTH:
                 self._refuse(f"an expression may be nested at most {MAX_DEPTH} deep", syntax.span)
         except RecursionError:
@@ -211,7 +215,7 @@ class Checker:
             else:
                 conditions.append(e.Compare("=", *self._pair(subject, self._expr(part, scope), "=", part.span), span=part.span))
         results = self._unify([*(self._expr(p, scope) for p in parts[1::2]), default], "case", syntax.span)
-        return e.Case(tuple(zip(conditions, results)), results[-1], results[-1].type)
+        return e.Case(tuple(zip(conditions, results[:-1], strict=True)), results[-1], results[-1].type)
 
     def _on_cast(self, syntax: Syntax, scope: _Scope) -> Expr:
         target = self._type(syntax)
@@ -274,7 +278,7 @@ class Checker:
             return e.Coalesce(tuple(operands), operands[0].type)
         if name == "nullif":
             self._arguments(syntax, 2)
-            left, right = self._pair(*(self._expr(p, scope) for p in syntax.parts), "=", syntax.span)
+            left, right = self._pair(self._expr(syntax.parts[0], scope), self._expr(syntax.parts[1], scope), "=", syntax.span)
             return e.Case(((e.Compare("=", left, right, span=syntax.span), e.Literal(None, left.type)),), left, left.type)
         if name == "array_length":
             self._arguments(syntax, 2)
@@ -357,7 +361,9 @@ class Checker:
 
     def _query(self, select: Syntax, outer: _Scope, output: bool) -> tuple[e.Query, Expr | None]:
         """The sub-select and, when `output` is asked for, its one output column."""
-        scope, conditions, outputs = _Scope({}, outer), [], []
+        scope = _Scope({}, outer)
+        conditions: list[Syntax] = []
+        outputs: list[Syntax] = []
         for part in select.parts:
             if part.kind == "table":
                 self._add_table(part, scope)

@@ -6,9 +6,11 @@ Every node has a type and a place in the text (`span`, not part of equality). Va
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
-from typing import Iterator, Literal as OneOf, TypeAlias, Union, assert_never
+from typing import Literal as OneOf
+from typing import TypeAlias, assert_never
 
 from baaskit.kernel.policy.source import Span
 from baaskit.kernel.schema import TableName, Type
@@ -17,7 +19,7 @@ BOOL, TEXT, UUID, INT8, NUMERIC, FLOAT8 = Type("bool"), Type("text"), Type("uuid
 JSONB, TIMESTAMPTZ, TEXTS = Type("jsonb"), Type("timestamptz"), Type("text", array=True)
 _NOWHERE = Span(0, 0)
 
-Value: TypeAlias = Union[str, int, Decimal, bool, None]
+Value: TypeAlias = str | int | Decimal | bool | None
 ClaimName = OneOf["uid", "role", "email", "jwt", "topic", "now"]
 CompareOp = OneOf["=", "<>", "<", "<=", ">", ">="]
 Function = OneOf["lower", "upper", "length", "array_length", "storage.foldername", "storage.filename", "storage.extension"]
@@ -86,15 +88,11 @@ class Node:
         return frozenset(s.table for q in queries for s in q.sources if s.table is not None)
 
 
-def _span() -> Span:
-    return field(default=_NOWHERE, compare=False, repr=False, kw_only=True)  # type: ignore[no-any-return]
-
-
 @dataclass(frozen=True, slots=True)
 class Literal(Node):
     value: Value
     type: Type
-    span: Span = _span()
+    span: Span = field(default=_NOWHERE, compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +100,7 @@ class Column(Node):
     source: Source
     name: str
     type: Type
-    span: Span = _span()
+    span: Span = field(default=_NOWHERE, compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,28 +109,28 @@ class Claim(Node):
 
     name: ClaimName
     type: Type
-    span: Span = _span()
+    span: Span = field(default=_NOWHERE, compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Not(Node):
     operand: Expr
     type: Type = BOOL
-    span: Span = _span()
+    span: Span = field(default=_NOWHERE, compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
 class And(Node):
     operands: tuple[Expr, ...]
     type: Type = BOOL
-    span: Span = _span()
+    span: Span = field(default=_NOWHERE, compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Or(Node):
     operands: tuple[Expr, ...]
     type: Type = BOOL
-    span: Span = _span()
+    span: Span = field(default=_NOWHERE, compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +141,7 @@ class Compare(Node):
     left: Expr
     right: Expr
     type: Type = BOOL
-    span: Span = _span()
+    span: Span = field(default=_NOWHERE, compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +152,7 @@ class Distinct(Node):
     right: Expr
     negated: bool
     type: Type = BOOL
-    span: Span = _span()
+    span: Span = field(default=_NOWHERE, compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +163,7 @@ class Is(Node):
     value: bool | None
     negated: bool
     type: Type = BOOL
-    span: Span = _span()
+    span: Span = field(default=_NOWHERE, compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +171,7 @@ class InList(Node):
     operand: Expr
     items: tuple[Expr, ...]
     type: Type = BOOL
-    span: Span = _span()
+    span: Span = field(default=_NOWHERE, compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +181,7 @@ class AnyOf(Node):
     operand: Expr
     array: Expr
     type: Type = BOOL
-    span: Span = _span()
+    span: Span = field(default=_NOWHERE, compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +192,7 @@ class Like(Node):
     pattern: str
     insensitive: bool
     type: Type = BOOL
-    span: Span = _span()
+    span: Span = field(default=_NOWHERE, compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +203,7 @@ class Arith(Node):
     left: Expr
     right: Expr
     type: Type
-    span: Span = _span()
+    span: Span = field(default=_NOWHERE, compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +211,7 @@ class Concat(Node):
     left: Expr
     right: Expr
     type: Type = TEXT
-    span: Span = _span()
+    span: Span = field(default=_NOWHERE, compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,14 +221,14 @@ class Case(Node):
     whens: tuple[tuple[Expr, Expr], ...]
     default: Expr
     type: Type
-    span: Span = _span()
+    span: Span = field(default=_NOWHERE, compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Coalesce(Node):
     operands: tuple[Expr, ...]
     type: Type
-    span: Span = _span()
+    span: Span = field(default=_NOWHERE, compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +236,7 @@ class Call(Node):
     function: Function
     operand: Expr
     type: Type
-    span: Span = _span()
+    span: Span = field(default=_NOWHERE, compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +246,7 @@ class JsonGet(Node):
     operand: Expr
     key: str | int
     type: Type
-    span: Span = _span()
+    span: Span = field(default=_NOWHERE, compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +256,7 @@ class Element(Node):
     operand: Expr
     index: int
     type: Type
-    span: Span = _span()
+    span: Span = field(default=_NOWHERE, compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +265,7 @@ class Cast(Node):
 
     operand: Expr
     type: Type
-    span: Span = _span()
+    span: Span = field(default=_NOWHERE, compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +281,7 @@ class Query:
 class Exists(Node):
     query: Query
     type: Type = BOOL
-    span: Span = _span()
+    span: Span = field(default=_NOWHERE, compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,13 +289,13 @@ class InQuery(Node):
     operand: Expr
     query: Query
     type: Type = BOOL
-    span: Span = _span()
+    span: Span = field(default=_NOWHERE, compare=False, repr=False, kw_only=True)
 
 
-Expr: TypeAlias = Union[
-    Literal, Column, Claim, Not, And, Or, Compare, Distinct, Is, InList, AnyOf, Like, Arith, Concat, Case, Coalesce, Call, JsonGet,
-    Element, Cast, Exists, InQuery,
-]  # fmt: skip
+Expr: TypeAlias = (
+    Literal | Column | Claim | Not | And | Or | Compare | Distinct | Is | InList | AnyOf | Like | Arith | Concat | Case | Coalesce
+    | Call | JsonGet | Element | Cast | Exists | InQuery
+)  # fmt: skip
 
 TRUE, FALSE = Literal(True, BOOL), Literal(False, BOOL)
 
@@ -376,7 +374,11 @@ def _text(expr: Expr, nested: bool) -> str:
         case Concat(left=left, right=right):
             return f"{_atom(left, nested)} || {_atom(right, nested)}"
         case Case(whens=whens, default=default):
-            return "case " + " ".join(f"when {_text(w, nested)} then {_text(t, nested)}" for w, t in whens) + f" else {_text(default, nested)} end"
+            return (
+                "case "
+                + " ".join(f"when {_text(w, nested)} then {_text(t, nested)}" for w, t in whens)
+                + f" else {_text(default, nested)} end"
+            )
         case Coalesce(operands=operands):
             return f"coalesce({', '.join(_text(x, nested) for x in operands)})"
         case Call(function=function, operand=operand):

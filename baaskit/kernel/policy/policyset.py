@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal, Mapping
+from typing import Literal
 
 from baaskit.errors import Fault
 from baaskit.kernel.policy.expr import FALSE, TRUE, Expr, all_of, any_of

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import product
 from operator import eq, ge, gt, le, lt, ne
-from typing import Any, Callable, Iterable, Mapping, assert_never
+from typing import Any, assert_never
 
 from baaskit.kernel.claims import Claims
 from baaskit.kernel.policy import expr as e
@@ -21,7 +22,7 @@ Rows = Callable[[TableName], Iterable[Row]]
 Predicate = Callable[..., bool | None]
 
 
-class NotClosed(ValueError):
+class NotClosed(ValueError):  # noqa: N818 (the name says the situation)
     """The expression has a sub-select, and no rows of other tables were offered."""
 
 
@@ -110,8 +111,8 @@ class _Builder:
             case e.Element(operand=operand, index=index):
                 return _lifted(lambda values: values[index - 1] if 1 <= index <= len(values) else None, self.build(operand))
             case e.Cast(operand=operand):
-                source, target = operand.type, expr.type
-                return _lifted(lambda value: scalars.cast(value, source, target), self.build(operand))
+                given, wanted = operand.type, expr.type
+                return _lifted(lambda value: scalars.cast(value, given, wanted), self.build(operand))
             case e.Exists(query=query):
                 return self._exists(query)
             case e.InQuery(operand=operand, query=query):
@@ -128,7 +129,7 @@ class _Builder:
         def run(env: _Env) -> Iterable[_Env]:
             tables = [list(rows(s.table)) for s in query.sources if s.table is not None]
             for found in product(*tables):
-                inner = _Env({**env.rows, **dict(zip(query.sources, found))}, env.claims, env.now, env.topic, env.known)
+                inner = _Env({**env.rows, **dict(zip(query.sources, found, strict=True))}, env.claims, env.now, env.topic, env.known)
                 if where is None or where(inner) is True:
                     yield inner
 
@@ -181,7 +182,7 @@ def _every(operands: list[_Run], decisive: bool) -> _Run:
         for operand in operands:
             value = operand(env)
             if value is decisive:
-                return decisive
+                return decisive  # type: ignore[no-any-return]
             unknown = unknown or value is None
         return None if unknown else not decisive
 

