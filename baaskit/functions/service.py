@@ -82,9 +82,9 @@ class FunctionService:
     async def start(self, *, tolerate_faults: bool = False) -> None:
         """Choose the sandbox, load the folder, begin to listen. Raises Faults if a module is wrong, unless `tolerate_faults`
         (then `faults` holds them, and a later `reload` may mend it)."""
-        box: sandbox.Sandbox = self.sandbox or await asyncio.to_thread(sandbox.choose)
-        self.sandbox = box
-        fact("functions.sandbox", level=box.level, means=box.description)
+        if self.sandbox is None:
+            self.sandbox = await asyncio.to_thread(sandbox.choose)
+        fact("functions.sandbox", level=self.sandbox.level, means=self.sandbox.description)
         try:
             await self.reload()
         except Faults:
@@ -273,8 +273,9 @@ async def check(folder: Path, box: sandbox.Sandbox | None = None) -> Manifest:
     """Load a functions folder, say what it declares, and let it go. Raises Faults naming every fault with file and line."""
     if not has_modules(folder):
         return Manifest()
-    chosen: sandbox.Sandbox = box or await asyncio.to_thread(sandbox.choose)
-    release = await Release.start(folder, chosen, Limits())
+    if box is None:
+        box = await asyncio.to_thread(sandbox.choose)
+    release = await Release.start(folder, box, Limits())
     await release.stop()
     return release.manifest
 
