@@ -31,11 +31,11 @@ def render(error: Exception, request: Request) -> Response:
         status, code, body = error.status, error.code, error.auth(dated=dated)
         headers |= error.headers
     elif isinstance(error, BaasError):
-        status, code = error.status, "unexpected_failure" if error.status != 413 else "validation_failed"
+        status, code = error.status, _code(error.status)
         body = auth_body(status, code, error.message if status < 500 or status == 503 else AuthError().message, dated=dated)
         headers |= error.headers
     elif isinstance(error, HTTPException):
-        status, code = error.status_code, "validation_failed" if error.status_code < 500 else "unexpected_failure"
+        status, code = error.status_code, _code(error.status_code)
         body = auth_body(status, code, _WORDS.get(status, str(error.detail)), dated=dated)
         headers |= dict(error.headers or {})
     else:
@@ -45,6 +45,10 @@ def render(error: Exception, request: Request) -> Response:
     if dated:
         headers[VERSION_HEADER] = DATED
     return answer(body, status, headers)
+
+
+def _code(status: int) -> str:
+    return "validation_failed" if status < 500 else "unexpected_failure"
 
 
 def answer(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:

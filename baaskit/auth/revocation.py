@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 
 from sqlalchemy import select
@@ -14,24 +13,18 @@ from baaskit.kernel.kit import Kit
 from baaskit.kernel.schema import TableName
 
 SESSIONS = TableName("auth", "sessions")
-_SWEEP_SECONDS = 60.0
 
 
 async def start_revocation(kit: Kit) -> None:
     """Follow ended sessions from now on, and refuse again what ended before this process started.
 
-    Call once, after the change feed has started and before requests are served.
+    Call once, before requests are served.
     """
     await kit.database.capture(SESSIONS)
-    swept = time.monotonic()
 
     async def follow(changes: list[Change]) -> None:
-        nonlocal swept
         ended = [str(c.before["id"]) for c in changes if c.table == SESSIONS and c.op == "delete" and c.before is not None]
         revoke_here(kit, ended, utc_now())
-        if time.monotonic() - swept > _SWEEP_SECONDS:
-            swept = time.monotonic()
-            kit.keys.verifier.forget_expired(time.time())
 
     kit.changes.add_sink(follow)
     await _remember(kit)

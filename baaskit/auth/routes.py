@@ -13,6 +13,7 @@ from starlette.responses import Response
 from baaskit import __version__
 from baaskit.auth import accounts, admin
 from baaskit.auth.accounts import Visit
+from baaskit.auth.body import SmallBodyRoute
 from baaskit.auth.caller import Caller, client_key, origin_of, require_admin, signed_in
 from baaskit.auth.disabled import add_disabled
 from baaskit.auth.limits import Limits
@@ -33,7 +34,7 @@ _SESSION: dict[int | str, dict[str, Any]] = {200: {"model": SessionView}, 400: {
 
 def routes(kit: Kit) -> APIRouter:
     """The whole surface. Errors are rendered by `baaskit.auth.render.render`, which the app registers."""
-    router = APIRouter(prefix=PREFIX, tags=["auth"])
+    router = APIRouter(prefix=PREFIX, tags=["auth"], route_class=SmallBodyRoute)
     limits = Limits()
     _about(kit, router)
     _signing_in(kit, limits, router)

@@ -120,6 +120,12 @@ async def test_a_body_that_is_no_json_of_ours_is_refused_in_shape(rig: Rig, cont
     assert code in ("bad_json", "validation_failed")
 
 
+async def test_a_body_beyond_the_limit_is_refused_unread(rig: Rig) -> None:
+    answer = await rig.ask("POST", "/signup", json={"email": "ada@example.com", "password": PASSWORD, "data": {"a": "x" * 300_000}})
+    assert refusal(answer) == (413, "validation_failed")
+    assert await user_count(rig) == 0
+
+
 async def test_nobody_signs_up_when_that_is_off(make_rig: Any) -> None:
     rig = await make_rig(disable_signup=True)
     answer = await rig.ask("POST", "/signup", json={"email": "ada@example.com", "password": PASSWORD})
