@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from baaskit.kernel.claims import Claims
@@ -24,17 +25,42 @@ def claim_value(name: ClaimName, claims: Claims, now: datetime, topic: str | Non
         case "role":
             return claims.role
         case "email":
-            return claims.email
+            return _clean(claims.email) if claims.email else None
         case "jwt":
             return claims.jwt
         case "topic":
             return topic
         case "now":
-            return scalars.timestamptz_text(now)
+            return _now_text(now)
 
 
 def claim_binds(claims: Claims, now: datetime, topic: str | None = None) -> dict[str, Any]:
     """Values for the bind parameters of `to_sql`, all text or None, the same on both databases."""
     values: dict[str, Any] = {bind: claim_value(name, claims, now, topic) for name, bind in CLAIM_BINDS.items()}
-    values["claims_jwt"] = json.dumps(claims.jwt, ensure_ascii=False, separators=(",", ":"), default=str).replace("\\u0000", "")
+    values["claims_jwt"] = json_bind(claims.jwt)
     return values
+
+
+def json_bind(value: Any) -> str:
+    """JSON text that both databases take: a NUL or half a surrogate pair, which PostgreSQL refuses, becomes `�`."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+    if "\\u0000" in text or not text.isascii():
+        text = json.dumps(_clean(value), ensure_ascii=False, separators=(",", ":"), default=str)
+    return text
+
+
+def _clean(value: Any) -> Any:
+    match value:
+        case str():
+            return value.replace("\x00", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        case Mapping():
+            return {_clean(k): _clean(v) for k, v in value.items()}
+        case list():
+            return [_clean(v) for v in value]
+        case _:
+            return value
+
+
+@lru_cache(maxsize=64)
+def _now_text(now: datetime) -> str:
+    return scalars.timestamptz_text(now)  # one `now` serves all rows of a request or a batch of changes

@@ -6,7 +6,6 @@ JSON text too. Sub-selects stay what they are, so membership is looked up by the
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -17,7 +16,7 @@ from sqlalchemy.types import Text
 
 from baaskit.kernel.claims import Claims
 from baaskit.kernel.policy import scalars
-from baaskit.kernel.policy.claims import claim_value
+from baaskit.kernel.policy.claims import claim_value, json_bind
 from baaskit.kernel.policy.expr import OLD, ClaimName, Expr, Source, quote, quote_text
 from baaskit.kernel.policy.sql import Dialect, PostgresCompiler, Sql, SqliteCompiler, words
 from baaskit.kernel.schema import Table, TableName, Type
@@ -46,17 +45,13 @@ def reversed_binds(
 ) -> dict[str, Any]:  # fmt: skip
     """Values for `to_reversed_sql`. Subscribers are (id, claims); rows are as REST shows them."""
     people = [{"id": identity, **_claims(claims, now, topic)} for identity, claims in subscribers]
-    found = {SUBSCRIBERS: _json(people), ROW_BIND: _json(_row(table, row, dialect)), NOW_BIND: scalars.timestamptz_text(now)}
-    return {**found, OLD_BIND: _json(_row(table, old, dialect))} if old is not None else found
+    found = {SUBSCRIBERS: json_bind(people), ROW_BIND: json_bind(_row(table, row, dialect)), NOW_BIND: scalars.timestamptz_text(now)}
+    return {**found, OLD_BIND: json_bind(_row(table, old, dialect))} if old is not None else found
 
 
 def _claims(claims: Claims, now: datetime, topic: str | None) -> dict[str, Any]:
     names: tuple[ClaimName, ...] = ("uid", "role", "email", "jwt", "topic")
     return {name: claim_value(name, claims, now, topic) for name in names}
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str).replace("\\u0000", "")
 
 
 def _row(table: Table, row: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:

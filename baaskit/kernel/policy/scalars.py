@@ -20,12 +20,15 @@ SPACE = " \t\n\r\v\f"  # what PostgreSQL trims around numbers
 _INT = re.compile(r"[+-]?[0-9]{1,18}\Z")
 _NUMBER = re.compile(r"[+-]?([0-9]{1,30}(\.[0-9]{0,30})?|\.[0-9]{1,30})([eE][+-]?[0-9]{1,2})?\Z")
 _UUID = re.compile(r"[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}\Z")
+_UUID_CANONICAL = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
 _TRUE, _FALSE = {"t", "tr", "tru", "true", "y", "ye", "yes", "on", "1"}, {"f", "fa", "fal", "fals", "false", "n", "no", "of", "off", "0"}
 _CANONICAL = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{0,5}[1-9])?\+00:00\Z")
 
 
 def uuid_text(value: str) -> str | None:
     """The canonical text of a uuid, or None when it is not one."""
+    if _UUID_CANONICAL.match(value):
+        return value
     return str(uuid.UUID(value)) if _UUID.match(value) else None
 
 

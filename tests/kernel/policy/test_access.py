@@ -172,8 +172,10 @@ def test_a_sub_select_in_memory_needs_the_rows_of_other_tables() -> None:
 
 def test_column_privileges_are_what_was_granted_and_not_revoked() -> None:
     found = policies(
-        "create policy a on pets for all using (true); grant select (id, name), update (name) on pets to anon; grant select (price) on pets to anon;"
-        "revoke select (owner_id) on pets from authenticated; revoke insert on pets from public; revoke all on pets from anon; grant select (id) on pets to anon"
+        "create policy a on pets for all using (true); grant select (id, name), update (name) on pets to anon;"
+        "grant select (price) on pets to anon;"
+        "revoke select (owner_id) on pets from authenticated; revoke insert on pets from public;"
+        "revoke all on pets from anon; grant select (id) on pets to anon"
     )
     everything = frozenset(SCHEMA.tables[PETS].by_name)
 
@@ -203,7 +205,10 @@ def without_column(name: str) -> Schema:
 
 
 def test_a_policy_that_no_longer_fits_closes_its_command_and_only_that() -> None:
-    text = "create policy a on pets for select using (true); create policy b on pets for delete using (rare); create policy c on members using (true)"
+    text = (
+        "create policy a on pets for select using (true); create policy b on pets for delete using (rare);"
+        "create policy c on members using (true)"
+    )
 
     found = bind(text, without_column("rare"))
 
@@ -242,7 +247,8 @@ def test_a_statement_that_cannot_be_read_at_all_closes_everything(text: str) -> 
 def test_facts_about_an_expression() -> None:
     text = (
         "create policy s on pets for select using (true); create policy u on pets for update using (true) with check "
-        "(name = old.note and owner_id = auth.uid() and at < now() and team_id in (select m.team_id from members m where m.level > pets.stock))"
+        "(name = old.note and owner_id = auth.uid() and at < now() "
+        "and team_id in (select m.team_id from members m where m.level > pets.stock))"
     )
     check = policies(text).access(PETS, "update", "anon").check
     assert check is not None
@@ -255,8 +261,10 @@ def test_facts_about_an_expression() -> None:
 
 def test_the_text_of_an_expression_reads_back_as_the_same_expression() -> None:
     text = (
-        "create policy s on pets for select using (not (name ilike 'a''%' or stock between 1 and 2) and (price * 2 > 1.5 or meta -> 'a' ->> 0 is not null) "
-        "and coalesce(note, 'x') = any (tags) and (storage.foldername(path))[1] = auth.uid()::text and case when sold then rare else null end "
+        "create policy s on pets for select using (not (name ilike 'a''%' or stock between 1 and 2) "
+        "and (price * 2 > 1.5 or meta -> 'a' ->> 0 is not null) "
+        "and coalesce(note, 'x') = any (tags) and (storage.foldername(path))[1] = auth.uid()::text "
+        "and case when sold then rare else null end "
         "and exists (select 1 from members m where m.team_id = pets.team_id and m.level <> 1) and at > '2026-01-01')"
     )
     first = policies(text).access(PETS, "select", "anon").using
