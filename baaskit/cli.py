@@ -27,6 +27,7 @@ from baaskit.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from baaskit.app import App
+    from baaskit.kernel.database import Database
     from baaskit.kernel.keys import Keys
     from baaskit.kernel.kit import Kit
 
@@ -97,6 +98,11 @@ def _print(data: Any) -> None:
     print(json.dumps(data, ensure_ascii=False, default=str), flush=True)
 
 
+def complain(problems: list[Fault]) -> None:
+    for problem in problems:
+        err.print(str(problem), style="red", markup=False)
+
+
 @cli.command()
 def init(folder: Dir) -> None:
     """Make a new project in DIR. Files that exist are never changed.
@@ -141,16 +147,19 @@ async def _serve(folder: Path, host: str | None, port: int | None, as_json: bool
     settings = opened.settings.model_copy(update={"port": sock.getsockname()[1]})
     log_to_stderr(as_json=as_json)
     say = (lambda line: None) if as_json else (lambda line: out.print(line, markup=False))
-    if migrate:
+
+    async def prepare(database: Database) -> None:
+        if not migrate:
+            return
         try:
-            await serving.prepare(opened.project, settings, say)
+            await serving.bring_up_to_date(opened.project, database, say)
         except Faults as problem:
             if not watch:
                 raise
-            for fault in problem.faults:  # development goes on with what the database has; the next save tries again
-                err.print(str(fault), style="red", markup=False)
+            complain(problem.faults)  # development goes on with what the database has; the next save tries again
+
     app = App(settings, functions=opened.project.functions_dir, public=opened.project.dir / "public")
-    await app.start(tolerate_faults=watch)
+    await app.start(tolerate_faults=watch, prepare=prepare)
     follower: asyncio.Task[None] | None = None
     try:
         token = await admin_console.ensure_setup_token(app.kit)

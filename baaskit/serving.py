@@ -63,7 +63,10 @@ async def bring_up_to_date(project: Project, database: Database, report: Report)
 
     A text saved in the console since then stays live until the file changes. Raises Faults.
     """
-    done = await apply(project, database, report)
+    try:
+        done = await apply(project, database, report)
+    except Fault as fault:
+        raise Faults([fault]) from None
     if project.policies is not None and await _applied_policies(database) != project.policies.checksum:
         version = await _save(project.policies, database)
         done.append(POLICIES)
@@ -198,7 +201,7 @@ async def _told(work: Any, done: str = "") -> list[str]:
         await work
     except Faults as problem:
         return [str(fault) for fault in problem.faults]
-    except (Fault, BaasError, OSError) as problem:
+    except (BaasError, OSError) as problem:
         return [str(problem)]
     return [done] if done else []
 
