@@ -27,6 +27,7 @@ from baaskit.kernel.policy import Access
 from baaskit.kernel.query import Condition, Embed, Field, Filter, Item, Level, Order, Path, Query, Selected, Star
 from baaskit.kernel.schema import Column, Table, TableName, Type
 
+MAX_NAME = 63  # bytes: PostgreSQL cuts longer names silently, so that two could become one
 _TEXT_ONLY = frozenset({"like", "ilike", "match", "imatch"})
 _PG_NAMES = {
     "int2": "smallint", "int4": "integer", "int8": "bigint", "float4": "real", "float8": "double precision", "bool": "boolean",
@@ -213,6 +214,8 @@ def _once(outputs: list[Out]) -> tuple[Out, ...]:
     """A name that is selected twice is answered once, at its first place."""
     seen: dict[str, Out] = {}
     for number, out in enumerate(outputs):
+        if len(out.name.encode()) > MAX_NAME:
+            raise SqlState("42622", f"the name {out.name[:20]!r}… is longer than {MAX_NAME} bytes")
         key = f"...{number}" if isinstance(out, EmbedOut) and out.spread else out.name
         seen.setdefault(key, out)
     return tuple(seen.values())
