@@ -7,7 +7,7 @@ import hmac
 import re
 import secrets
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, get_args
 from uuid import uuid4
 
@@ -58,7 +58,7 @@ async def create_admin(kit: Kit, email: str, password: str, role: Role = "owner"
     """Store a new admin. Raises InvalidAdmin when the address, password or role will not do, or the address is taken."""
     email = _checked(email, password, role)
     hashed = await _hash(password)
-    admin, now = Admin(str(uuid4()), email, role), datetime.now(timezone.utc)
+    admin, now = Admin(str(uuid4()), email, role), datetime.now(UTC)
 
     def script() -> Any:
         yield from _store(kit, admin, hashed, now, actor="cli")
@@ -100,7 +100,7 @@ async def set_up(kit: Kit, setup_token: str, email: str, password: str) -> Admin
     if not await kit.database.query(select(t.state.c.key).where(t.state.c.key == SETUP_KEY)):
         raise SetupRefused()  # before argon2, so that strangers cannot make us hash
     hashed = await _hash(password)
-    admin, now = Admin(str(uuid4()), email, "owner"), datetime.now(timezone.utc)
+    admin, now = Admin(str(uuid4()), email, "owner"), datetime.now(UTC)
 
     def script() -> Any:
         stored = yield select(t.state.c.value).where(t.state.c.key == SETUP_KEY)
@@ -129,7 +129,7 @@ async def authenticate(kit: Kit, email: str, password: str) -> Admin:
 async def open_session(kit: Kit, admin: Admin) -> tuple[AdminSession, str]:
     """A new session and the secret for its cookie, of which only the hash is stored. Sessions that ended are swept."""
     sessions = kit.database.tables.admin_sessions
-    secret, now = secrets.token_urlsafe(32), datetime.now(timezone.utc)
+    secret, now = secrets.token_urlsafe(32), datetime.now(UTC)
     session = AdminSession(str(uuid4()), admin, now + SESSION_LIFE)
 
     def script() -> Any:
@@ -148,7 +148,7 @@ async def session_of(kit: Kit, secret: str) -> AdminSession:
     rows = await kit.database.query(
         joined.join(t.admin_sessions, t.admin_sessions.c.admin_id == t.admins.c.id).where(t.admin_sessions.c.token_hash == _digest(secret))
     )
-    if not rows or rows[0]["expires_at"] <= datetime.now(timezone.utc):
+    if not rows or rows[0]["expires_at"] <= datetime.now(UTC):
         raise NotSignedIn()
     return AdminSession(str(rows[0]["session"]), _admin(rows[0]), rows[0]["expires_at"])
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
-from typing import Any, Mapping
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import insert, select
@@ -15,7 +16,7 @@ from baaskit.kernel.kit import Kit
 def entry(kit: Kit, actor: str, action: str, target: str, details: Mapping[str, Any] | None = None) -> Insert:
     """The statement that records one act. `actor` is an admin's address, or `cli`; `details` never holds a secret."""
     return insert(kit.database.tables.audit).values(
-        id=str(uuid4()), at=datetime.now(timezone.utc), actor=actor, action=action, target=target, details=dict(details or {})
+        id=str(uuid4()), at=datetime.now(UTC), actor=actor, action=action, target=target, details=dict(details or {})
     )
 
 

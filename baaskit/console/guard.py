@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import time
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -73,7 +73,7 @@ def service_token(kit: Kit, session: AdminSession) -> dict[str, Any]:
 
 
 def set_cookie(request: Request, response: Response, session: AdminSession, secret: str) -> None:
-    seconds = int((session.ends - datetime.now(timezone.utc)).total_seconds())
+    seconds = int((session.ends - datetime.now(UTC)).total_seconds())
     response.set_cookie(COOKIE, secret, max_age=seconds, path=COOKIE_PATH, httponly=True, samesite="strict", secure=_is_https(request))
 
 

@@ -44,7 +44,7 @@ def check(kit: Kit, text: str) -> dict[str, Any]:
         policies = parse_policies(text, catalog.schema)
     except PolicyFaults as refused:
         return {"faults": [fault_json(fault) for fault in refused.faults], "warnings": [], "tables": None}
-    tables = [schema.policies_json(policies, one.name) for one in catalog.schema.exposed(kit.settings.exposed_schemas)]
+    tables = [schema.policies_json(policies, one.name) for one in schema.governed(catalog, kit.settings.exposed_schemas)]
     return {"faults": [], "warnings": [fault_json(fault) for fault in policies.warnings], "tables": tables}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Literal
 
 from baaskit.kernel.claims import ANONYMOUS, Claims
@@ -14,7 +14,7 @@ Reach = Literal["public", "signed-in", "owner", "nobody"]
 
 _UID = "00000000-0000-4000-8000-000000000001"
 _PLAIN_USER = Claims("authenticated", _UID, {"sub": _UID, "role": "authenticated", "email": "someone@example.com"})
-_MOMENT = datetime(2026, 1, 1, tzinfo=timezone.utc)
+_MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 _CALLERS: tuple[tuple[Reach, Claims], ...] = (("public", ANONYMOUS), ("signed-in", _PLAIN_USER))
 
 

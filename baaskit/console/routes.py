@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -122,7 +122,7 @@ def _project_routes(api: APIRouter, kit: Kit, traffic: Traffic) -> None:
             "policies": policies.summary(catalog.policies),
             "attention": schema.attention(catalog, kit.settings.exposed_schemas),
             "traffic": traffic.json(time.time()),
-            "now": datetime.now(timezone.utc).isoformat(),
+            "now": datetime.now(UTC).isoformat(),
         }
 
     @api.get("/schema")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterable
+from collections.abc import Iterable
+from typing import Any
 
 from sqlalchemy import TableClause, func, literal, select, table
 
@@ -13,17 +14,20 @@ from baaskit.kernel.kit import Kit
 from baaskit.kernel.policy import COMMANDS, Policy, PolicySet
 from baaskit.kernel.schema import Table, TableName
 
+_OURS = frozenset({TableName("storage", "objects"), TableName("storage", "buckets"), TableName("realtime", "messages")})
 MOST_COUNTED = 50_000  # rows; beyond, the console shows "50K+", and counting stays cheap on any table
 
 
 async def describe(kit: Kit) -> dict[str, Any]:
-    """`{"version": n, "tables": […]}`: all tables of the exposed schemas, by name."""
+    """`{"version": n, "tables": […]}`: the tables of the exposed schemas by name, then ours that take policies."""
     catalog = kit.database.catalog
     tables = []
-    for one in catalog.schema.exposed(kit.settings.exposed_schemas):
-        rows = await _rows(kit, one)
+    for one in governed(catalog, kit.settings.exposed_schemas):
+        exposed = one.name.schema in kit.settings.exposed_schemas
+        rows = await _rows(kit, one) if exposed else 0
         tables.append(
             {
+                "exposed": exposed,
                 **_shape(one),
                 **policies_json(catalog.policies, one.name),
                 "rows": min(rows, MOST_COUNTED),
@@ -32,6 +36,14 @@ async def describe(kit: Kit) -> dict[str, Any]:
             }
         )
     return {"version": catalog.schema.version, "tables": tables}
+
+
+def governed(catalog: Catalog, schemas: Iterable[str]) -> list[Table]:
+    """Every table whose policies an admin writes: the project's own, files, messages, and any that has a policy."""
+    exposed = catalog.schema.exposed(schemas)
+    known = {one.name for one in exposed}
+    ours = _OURS | {policy.table for policy in catalog.policies.policies}
+    return exposed + [catalog.schema.tables[name] for name in sorted(ours - known) if name in catalog.schema.tables]
 
 
 def policies_json(policies: PolicySet, name: TableName) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 import { Dialog as Radix } from 'radix-ui'
 import { useEffect, useMemo, useRef, useState } from 'react'
 import { useSchema } from './queries'
+import { tableAddress } from './names'
 import { go } from './router'
 import { ROOMS } from './shell'
 import { toggleTheme } from './theme'
@@ -30,8 +31,8 @@ export function Palette({ open, onClose, onSignOut }: { open: boolean; onClose: 
     const tables = schema?.tables ?? []
     return [
       ...ROOMS.map((room): Entry => ({ label: room.label, group: 'Room', icon: room.icon, run: () => go(`/${room.name}`) })),
-      ...tables.map((table): Entry => ({ label: table.name, group: 'Table', icon: 'table', run: () => go(`/data/${encodeURIComponent(table.name)}`) })),
-      ...tables.map((table): Entry => ({ label: `Policies of ${table.name}`, group: 'Policies', icon: 'shield', run: () => go(`/policies/${encodeURIComponent(table.name)}`) })),
+      ...tables.filter((table) => table.exposed).map((table): Entry => ({ label: tableAddress(table), group: 'Table', icon: 'table', run: () => go(`/data/${encodeURIComponent(tableAddress(table))}`) })),
+      ...tables.map((table): Entry => ({ label: `Policies of ${tableAddress(table)}`, group: 'Policies', icon: 'shield', run: () => go(`/policies/${encodeURIComponent(tableAddress(table))}`) })),
       { label: 'Create a user', group: 'Action', icon: 'plus', run: () => go('/users?new=1') },
       { label: 'History of the policies', group: 'Action', icon: 'clock', run: () => go('/policies?history=1') },
       { label: 'Switch between dark and light', group: 'Action', icon: 'moon', run: toggleTheme },

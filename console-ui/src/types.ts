@@ -53,6 +53,8 @@ export interface Policy {
 export interface Table {
   schema: string
   name: string
+  /** Whether the data API shows it; files and messages have policies but no place in the grid. */
+  exposed: boolean
   view: boolean
   comment: string
   columns: Column[]

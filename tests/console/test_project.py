@@ -15,7 +15,8 @@ async def test_the_schema_shows_tables_with_types_keys_rows_and_reach(console: C
     await console.sql("insert into pets (id, name) values (1, 'Rex'), (2, 'Mia')")
     browser = await console.signed_in()
     tables = {table["name"]: table for table in (await browser.get("/admin/v1/schema")).json()["tables"]}
-    assert set(tables) == {"pets", "notes"}
+    assert {name for name, table in tables.items() if table["exposed"]} == {"pets", "notes"}
+    assert {name for name, table in tables.items() if not table["exposed"]} == {"objects", "buckets", "messages"}
     pets = tables["pets"]
     assert pets["primary_key"] == ["id"]
     assert [(column["name"], column["family"], column["nullable"]) for column in pets["columns"]][1:] == [

@@ -58,7 +58,15 @@ async def test_assets_are_cached_for_ever_and_rooms_are_the_page(small: Console)
 
 @pytest.mark.parametrize(
     "path",
-    ["assets/gone-12345678.js", "assets/../index.html", "assets/..%2f..%2fsite.py", "..%2fsite.py", "%2e%2e/site.py", "assets/%00.js", "x.map"],
+    [
+        "assets/gone-12345678.js",
+        "assets/../index.html",
+        "assets/..%2f..%2fsite.py",
+        "..%2fsite.py",
+        "%2e%2e/site.py",
+        "assets/%00.js",
+        "x.map",
+    ],
 )
 async def test_what_is_not_an_asset_of_this_build_is_not_found(small: Console, path: str) -> None:
     answer = await small.browser().get(f"/console/{path}")

@@ -117,8 +117,8 @@ export function Grid({ table, view, blocks, onView, onOpen, onInsert }: Props) {
                 <div key={header.id} role="columnheader" aria-sort={sorted} className="relative shrink-0 border-r border-line" style={{ width: header.getSize() }}>
                   <button type="button" tabIndex={-1} onClick={() => sortBy(column.name)} title={`${column.name} ${column.type}${column.nullable ? '' : ' not null'}`} className="flex h-full w-full items-center gap-1.5 px-2 text-left hover:bg-hover">
                     {table.primary_key.includes(column.name) && <Icon name="key" className="size-3 text-signed" />}
-                    <span className="shrink truncate text-[12px] font-medium">{column.name}</span>
-                    <span className="shrink-[99] truncate text-[11px] text-faint">{column.type}</span>
+                    <span className="max-w-full shrink-0 truncate text-[12px] font-medium">{column.name}</span>
+                    <span className="min-w-0 truncate text-[11px] text-faint">{column.type}</span>
                     {sorted !== 'none' && <Icon name={sorted === 'ascending' ? 'up' : 'down'} className="ml-auto size-3 text-accent" />}
                   </button>
                   <div

@@ -6,30 +6,30 @@ import type { Table } from '../../types'
 import { Icon } from '../../ui/icons'
 import { Empty, Failed, Loading } from '../../ui/notice'
 import { ReachLetters } from '../../ui/reach'
+import { tableAddress } from '../../names'
 import { TableView } from './table-view'
 
 const compact = new Intl.NumberFormat('en', { notation: 'compact' })
 
-export const tableAddress = (table: Table) => (table.schema === 'public' ? table.name : `${table.schema}.${table.name}`)
-
 export function DataRoom() {
   const { parts } = usePlace()
   const { data, error, refetch } = useSchema()
+  const tables = useMemo(() => (data?.tables ?? []).filter((table) => table.exposed), [data])
   if (!data) return error ? <Failed problem={error} retry={refetch} /> : <Loading />
-  if (!data.tables.length)
+  if (!tables.length)
     return (
       <Empty icon="table" title="There are no tables yet">
         Write one in <span className="font-mono">migrations/0001_first.sql</span> (<span className="font-mono">create table …</span>) and run{' '}
         <span className="font-mono">baaskit migrate</span>.
       </Empty>
     )
-  const table = data.tables.find((one) => tableAddress(one) === parts[1])
+  const table = tables.find((one) => tableAddress(one) === parts[1])
   return (
     <div className="flex h-full flex-col md:flex-row">
-      <TableList tables={data.tables} current={parts[1]} />
+      <TableList tables={tables} current={parts[1]} />
       <div className="min-h-0 min-w-0 flex-1">
         {table ? (
-          <TableView key={tableAddress(table)} table={table} tables={data.tables} />
+          <TableView key={tableAddress(table)} table={table} tables={tables} />
         ) : parts[1] ? (
           <Empty icon="table" title={`There is no table “${parts[1]}”`}>It may have been renamed or dropped by a migration.</Empty>
         ) : (

@@ -9,7 +9,7 @@ import { Notice } from '../../ui/notice'
 import { toast } from '../../ui/toast'
 import { draftOf, Field, parseDraft, type Draft } from './field'
 import { asText, deleteRow, insertRow, updateRow, writeView, type Row } from './rest'
-import { tableAddress } from './room'
+import { tableAddress } from '../../names'
 
 interface Props {
   table: Table

@@ -10,7 +10,7 @@ import { FilterBar } from './filter-bar'
 import { Grid } from './grid'
 import { readView, writeView, type Row, type View } from './rest'
 import { RowDrawer } from './row-drawer'
-import { tableAddress } from './room'
+import { tableAddress } from '../../names'
 import { useBlocks } from './use-blocks'
 
 type Open = { row: Row | null } | null

@@ -9,7 +9,7 @@ import { Icon } from '../../ui/icons'
 import { Notice } from '../../ui/notice'
 import { ReachChip } from '../../ui/reach'
 import { toast } from '../../ui/toast'
-import { tableAddress } from '../data/room'
+import { tableAddress } from '../../names'
 import { Diff } from './diff'
 import { RemarkList } from './problems'
 

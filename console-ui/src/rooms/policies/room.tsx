@@ -7,7 +7,7 @@ import { COMMANDS, type LivePolicies, type Policy, type Table } from '../../type
 import { Button } from '../../ui/button'
 import { Failed, Loading, Notice } from '../../ui/notice'
 import { Moment } from '../../ui/time'
-import { tableAddress } from '../data/room'
+import { tableAddress } from '../../names'
 import { PolicyEditor, type EditorHandle } from './editor'
 import { HistoryDrawer } from './history'
 import { Problems } from './problems'

@@ -4,7 +4,7 @@ import { go } from '../../router'
 import { COMMANDS, type Command, type Policy, type Table } from '../../types'
 import { Icon } from '../../ui/icons'
 import { REACH, ReachChip, ReachLegend, SHORT } from '../../ui/reach'
-import { tableAddress } from '../data/room'
+import { tableAddress } from '../../names'
 import { templates } from './statements'
 
 interface Props {
