@@ -1,0 +1,180 @@
+"""The command line, run as a person runs it: words, exit codes, signals."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from queue import Empty, Queue
+from typing import Any
+
+import pytest
+
+COMMAND = [sys.executable, "-m", "baaskit.cli"]
+START_SECONDS = 60
+
+
+def baaskit(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    env = {k: v for k, v in os.environ.items() if not k.startswith("BAAS_")} | environ
+    return subprocess.run([*COMMAND, *words], capture_output=True, text=True, env=env, check=False, timeout=120)
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    folder = tmp_path / "shop"
+    assert baaskit("init", str(folder)).returncode == 0
+    return folder
+
+
+class Server:
+    """A running `dev` or `serve`; `errors` collects what it says on standard error."""
+
+    def __init__(self, *words: str) -> None:
+        self.process = subprocess.Popen([*COMMAND, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.errors: list[str] = []
+        self._lines: Queue[str] = Queue()
+        threading.Thread(target=self._collect, daemon=True).start()
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line, self.errors
+        self.ready: dict[str, Any] = json.loads(line)
+
+    def _collect(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.errors.append(line)
+            self._lines.put(line)
+
+    def says(self, words: str) -> str:
+        """Wait for a line of standard error that holds `words`."""
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                line = self._lines.get(timeout=1)
+            except Empty:
+                continue
+            if words in line:
+                return line
+        raise AssertionError(f"{words!r} was not said: {self.errors}")
+
+    def get(self, path: str) -> int:
+        request = urllib.request.Request(self.ready["url"] + path, headers={"apikey": self.ready["service_role_key"]})
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return int(answer.status)
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(30)
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Server]]:
+    running: list[Server] = []
+
+    def make(*words: str) -> Server:
+        running.append(Server(*words))
+        return running[-1]
+
+    yield make
+    for server in running:
+        if server.process.poll() is None:
+            server.process.kill()
+            server.process.wait()
+
+
+def test_every_command_has_help_with_an_example() -> None:
+    for words in (["init"], ["dev"], ["serve"], ["migrate"], ["check"], ["status"], ["users", "create"], ["admins", "create"], ["policies", "diff"]):
+        found = baaskit(*words, "--help")
+        assert found.returncode == 0
+        assert f"Example:  baaskit {' '.join(words)}" in " ".join(found.stdout.replace("\n", " ").split()).replace("Example: ", "Example:  ")
+
+
+def test_a_folder_that_is_no_project_says_how_to_make_one(tmp_path: Path) -> None:
+    for command in ("serve", "dev", "migrate", "check", "status"):
+        found = baaskit(command, str(tmp_path / "nothing"))
+        assert (found.returncode, "baaskit init" in found.stderr, "Traceback" in found.stderr) == (1, True, False)
+
+
+def test_an_unknown_variable_names_the_nearest(shop: Path) -> None:
+    found = baaskit("status", str(shop), BAAS_DATABASE_URI="x")
+    assert found.returncode == 1
+    assert "BAAS_DATABASE_URL" in found.stderr
+
+
+def test_migrate_status_and_users(shop: Path) -> None:
+    before = json.loads(baaskit("status", str(shop), "--json").stdout)
+    assert (before["applied"], before["pending"]) == ([], ["0001_todos.sql"])
+    assert not (shop / ".baaskit").exists()
+    assert json.loads(baaskit("migrate", str(shop), "--json").stdout) == {"applied": ["0001_todos.sql", "seed.sql", "policies.sql"]}
+    after = json.loads(baaskit("status", str(shop), "--json").stdout)
+    assert (after["pending"], after["tables"], after["policies_version"]) == ([], ["todos"], 1)
+    user = json.loads(baaskit("users", "create", "ann@example.com", "-C", str(shop), "--json").stdout)
+    assert (user["email"], len(user["password"])) == ("ann@example.com", 16)
+    again = baaskit("users", "create", "ann@example.com", "-C", str(shop))
+    assert (again.returncode, "Traceback" in again.stderr) == (1, False)
+    assert "already" in again.stderr
+    assert baaskit("policies", "diff", str(shop)).returncode == 0
+    admin = json.loads(baaskit("admins", "create", "bo@example.com", "-C", str(shop), "--json", "--role", "viewer").stdout)
+    assert admin["role"] == "viewer"
+
+
+def test_check_names_all_faults_with_their_places_and_fails(shop: Path) -> None:
+    (shop / "migrations/0002.sql").write_text("create table a (id int primary key,\n  b nothing);")
+    found = baaskit("check", str(shop), "--json")
+    [fault] = json.loads(found.stdout)
+    assert (found.returncode, fault["line"], fault["column"]) == (1, 2, 5)
+    assert fault["message"] == "type nothing is not supported on SQLite"
+    assert not (shop / ".baaskit").exists()
+
+
+def test_serve_refuses_to_start_on_a_fault(shop: Path) -> None:
+    (shop / "policies.sql").write_text('create policy "p" on todos for select using (ownr_id = auth.uid());')
+    found = baaskit("serve", str(shop), "--port", "0")
+    assert (found.returncode, found.stdout.count("ready")) == (1, 0)
+    assert "owner_id" in found.stderr and "policies.sql:1:" in found.stderr
+
+
+def test_a_taken_port_says_so_and_names_another(shop: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        found = baaskit("serve", str(shop), "--port", str(taken.getsockname()[1]))
+    assert found.returncode == 1
+    assert "is taken" in found.stderr and "--port" in found.stderr
+    assert not (shop / ".baaskit").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_serve_is_ready_when_it_says_so_and_stops_cleanly(shop: Path, start: Callable[..., Server], number: int) -> None:
+    server = start("serve", str(shop), "--json", "--port", "0")
+    assert set(server.ready) == {"event", "url", "anon_key", "service_role_key", "console_url"}
+    assert server.get("/health") == 200
+    assert server.get("/rest/v1/todos") == 200
+    assert stat.S_IMODE((shop / ".baaskit").stat().st_mode) == 0o700
+    assert stat.S_IMODE((shop / ".baaskit/keys.json").stat().st_mode) == 0o600
+    assert server.end(number) == 0
+    assert not any(server.ready[key] in line for key in ("anon_key", "service_role_key") for line in server.errors)
+
+
+def test_dev_follows_the_files_and_keeps_the_last_good_state(shop: Path, start: Callable[..., Server]) -> None:
+    server = start("dev", str(shop), "--json", "--port", "0")
+    (shop / "migrations/0002.sql").write_text("create table notes (id int primary key);")
+    server.says("applied 0002.sql")
+    assert server.get("/rest/v1/notes") == 200
+    (shop / "policies.sql").write_text('create policy "p" on notes for select using (idd = 1);')
+    server.says("policies.sql:1:")
+    (shop / "functions/hello.py").write_text("def x(:\n")
+    server.says("hello.py:1:")
+    assert server.get("/rest/v1/notes") == 200
+    (shop / "policies.sql").write_text('create policy "p" on notes for select using (id = 1);')
+    server.says("applied policies.sql (version 2)")
+    assert server.end() == 0
