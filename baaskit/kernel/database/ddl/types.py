@@ -57,8 +57,9 @@ def declared(kind: Type) -> str:
 
 def check(kind: Type, column: str) -> str | None:
     """What a stored value must satisfy, in built-in SQLite; None when the affinity says it all. Cheap by intent."""
+    # `IS NULL OR`: before SQLite 3.41 json_valid(NULL) was 0, and another program's SQLite may be as old.
     if kind.array:
-        return f"json_valid({column}) AND json_type({column}) = 'array'"
+        return f"{column} IS NULL OR json_valid({column}) AND json_type({column}) = 'array'"
     family, limits = kind.family, [int(m) for m in kind.modifiers.split(",") if m.strip().isdigit()]
     if family == "enum":
         return f"{column} IN ({', '.join(literal(label) for label in kind.labels)})"
@@ -77,7 +78,7 @@ def check(kind: Type, column: str) -> str | None:
         return f"{column} GLOB '{shapes[family]}'"
     plain = {
         "float": f"typeof({column}) IN ('real', 'null')", "bool": f"{column} IN (0, 1)", "uuid": f"length({column}) = 36",
-        "json": f"json_valid({column})", "bytea": f"typeof({column}) IN ('blob', 'null')",
+        "json": f"{column} IS NULL OR json_valid({column})", "bytea": f"typeof({column}) IN ('blob', 'null')",
     }  # fmt: skip
     return plain.get(family)
 
