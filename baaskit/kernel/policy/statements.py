@@ -52,14 +52,14 @@ class _Reader:
         while not self.parser.done:
             if self.parser.accept(";"):
                 continue
-            self.table, self.commands = None, frozenset(COMMANDS)
+            self.table, self.commands, start = None, frozenset(COMMANDS), self.parser.position
             try:
                 self._statement()
                 if not self.parser.done:
                     self.parser.expect(";")
             except Fault as fault:
                 self._fail(fault)
-                self._skip()
+                self._skip(start)
 
     def _fail(self, fault: Fault) -> None:
         self.faults.append(fault)
@@ -68,8 +68,16 @@ class _Reader:
         else:
             self.closed |= {(self.table, command) for command in self.commands}
 
-    def _skip(self) -> None:
+    def _skip(self, start: int) -> None:
+        """Go behind the semicolon that ends the statement begun at `start`; none can be inside one.
+
+        Where the author forgot it, other statements are lost with this one, among them perhaps a restrictive policy: then
+        nothing is known for sure, and everything is closed.
+        """
+        self.parser.position = start + 1
         while not self.parser.done and not self.parser.accept(";"):
+            if self.parser.at(*_STARTS):
+                self.closed_all = True
             self.parser.advance()
 
     def _refuse(self, message: str, span: Span, hint: str | None = None) -> NoReturn:

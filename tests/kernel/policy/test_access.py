@@ -232,7 +232,13 @@ def test_a_grant_that_no_longer_fits_closes_its_command() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["create policy a on pets using (true); nonsense", "create policy a on pets using (true); create policy b 'x"]
+    "text",
+    [
+        "create policy a on pets using (true); nonsense",
+        "create policy a on pets using (true); create policy b 'x",
+        "create policy a on pets using (true); create policy m on members using (id = 1 create policy r on pets using (sold)",
+        "create policy a on pets using (true); create policy m on members using (true) create policy r on pets using (sold)",
+    ],
 )
 def test_a_statement_that_cannot_be_read_at_all_closes_everything(text: str) -> None:
     found = bind(text, SCHEMA)
@@ -242,6 +248,17 @@ def test_a_statement_that_cannot_be_read_at_all_closes_everything(text: str) -> 
         True,
         False,
     )
+
+
+def test_a_fault_at_a_semicolon_does_not_swallow_the_next_statement() -> None:
+    text = (
+        "create policy a on members using (id[; create policy s on pets for select using (true);"
+        "create policy r on pets as restrictive using (sold)"
+    )
+    found = bind(text, SCHEMA)
+
+    assert [p.name for p in found.policies] == ["s", "r"]
+    assert holds(found.access(PETS, "select", "anon").using, {"sold": False}) is False
 
 
 def test_facts_about_an_expression() -> None:
