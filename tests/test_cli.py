@@ -1,9 +1,10 @@
 """The command line, run as a person runs it: words, exit codes, signals."""
 
+# ruff: noqa: E501
+
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 import stat
@@ -13,25 +14,55 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
 
 import pytest
 
+from baaskit.cli import main
+from baaskit.project import init_project
+
 COMMAND = [sys.executable, "-m", "baaskit.cli"]
 START_SECONDS = 60
 
 
-def baaskit(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    env = {k: v for k, v in os.environ.items() if not k.startswith("BAAS_")} | environ
-    return subprocess.run([*COMMAND, *words], capture_output=True, text=True, env=env, check=False, timeout=120)
+@dataclass
+class Ended:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Command = Callable[..., Ended]
+
+
+@pytest.fixture
+def baaskit(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+    """`baaskit("status", "shop", BAAS_PORT="1")`: the entry point itself, in this process (a new one costs seconds)."""
+
+    def run(*words: str, **environ: str) -> Ended:
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "argv", ["baaskit", *words])
+            patch.setenv("COLUMNS", "200")
+            for name, value in environ.items():
+                patch.setenv(name, value)
+            capfd.readouterr()
+            try:
+                main()
+                code = 0
+            except SystemExit as exit_:
+                code = int(exit_.code or 0)
+        return Ended(code, *capfd.readouterr())
+
+    return run
 
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Path:
     folder = tmp_path / "shop"
-    assert baaskit("init", str(folder)).returncode == 0
+    assert init_project(folder)
     return folder
 
 
@@ -91,26 +122,36 @@ def start() -> Iterator[Callable[..., Server]]:
             server.process.wait()
 
 
-def test_every_command_has_help_with_an_example() -> None:
-    for words in (["init"], ["dev"], ["serve"], ["migrate"], ["check"], ["status"], ["users", "create"], ["admins", "create"], ["policies", "diff"]):
+def test_every_command_has_help_with_an_example(baaskit: Command) -> None:
+    for words in (
+        ["init"],
+        ["dev"],
+        ["serve"],
+        ["migrate"],
+        ["check"],
+        ["status"],
+        ["users", "create"],
+        ["admins", "create"],
+        ["policies", "diff"],
+    ):
         found = baaskit(*words, "--help")
         assert found.returncode == 0
-        assert f"Example:  baaskit {' '.join(words)}" in " ".join(found.stdout.replace("\n", " ").split()).replace("Example: ", "Example:  ")
+        assert f"Example: baaskit {' '.join(words)}" in " ".join(found.stdout.split())
 
 
-def test_a_folder_that_is_no_project_says_how_to_make_one(tmp_path: Path) -> None:
+def test_a_folder_that_is_no_project_says_how_to_make_one(tmp_path: Path, baaskit: Command) -> None:
     for command in ("serve", "dev", "migrate", "check", "status"):
         found = baaskit(command, str(tmp_path / "nothing"))
         assert (found.returncode, "baaskit init" in found.stderr, "Traceback" in found.stderr) == (1, True, False)
 
 
-def test_an_unknown_variable_names_the_nearest(shop: Path) -> None:
+def test_an_unknown_variable_names_the_nearest(shop: Path, baaskit: Command) -> None:
     found = baaskit("status", str(shop), BAAS_DATABASE_URI="x")
     assert found.returncode == 1
     assert "BAAS_DATABASE_URL" in found.stderr
 
 
-def test_migrate_status_and_users(shop: Path) -> None:
+def test_migrate_status_and_users(shop: Path, baaskit: Command) -> None:
     before = json.loads(baaskit("status", str(shop), "--json").stdout)
     assert (before["applied"], before["pending"]) == ([], ["0001_todos.sql"])
     assert not (shop / ".baaskit").exists()
@@ -127,7 +168,7 @@ def test_migrate_status_and_users(shop: Path) -> None:
     assert admin["role"] == "viewer"
 
 
-def test_check_names_all_faults_with_their_places_and_fails(shop: Path) -> None:
+def test_check_names_all_faults_with_their_places_and_fails(shop: Path, baaskit: Command) -> None:
     (shop / "migrations/0002.sql").write_text("create table a (id int primary key,\n  b nothing);")
     found = baaskit("check", str(shop), "--json")
     [fault] = json.loads(found.stdout)
@@ -136,20 +177,22 @@ def test_check_names_all_faults_with_their_places_and_fails(shop: Path) -> None:
     assert not (shop / ".baaskit").exists()
 
 
-def test_serve_refuses_to_start_on_a_fault(shop: Path) -> None:
+def test_serve_refuses_to_start_on_a_fault(shop: Path, baaskit: Command) -> None:
     (shop / "policies.sql").write_text('create policy "p" on todos for select using (ownr_id = auth.uid());')
     found = baaskit("serve", str(shop), "--port", "0")
     assert (found.returncode, found.stdout.count("ready")) == (1, 0)
-    assert "owner_id" in found.stderr and "policies.sql:1:" in found.stderr
+    assert "owner_id" in found.stderr
+    assert "policies.sql:1:" in found.stderr
 
 
-def test_a_taken_port_says_so_and_names_another(shop: Path) -> None:
+def test_a_taken_port_says_so_and_names_another(shop: Path, baaskit: Command) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         found = baaskit("serve", str(shop), "--port", str(taken.getsockname()[1]))
     assert found.returncode == 1
-    assert "is taken" in found.stderr and "--port" in found.stderr
+    assert "is taken" in found.stderr
+    assert "--port" in found.stderr
     assert not (shop / ".baaskit").exists()
 
 

@@ -83,7 +83,7 @@ def _insert(q: Queries, n: exp.Insert) -> str:
 
 def _is_values(query: exp.Select) -> bool:
     source = query.args.get("from_")
-    return source is not None and isinstance(source.this, exp.Values) and set(k for k, v in query.args.items() if v) == {"expressions", "from_"} and (
+    return source is not None and isinstance(source.this, exp.Values) and {k for k, v in query.args.items() if v} == {"expressions", "from_"} and (
         len(query.expressions) == 1 and isinstance(query.expressions[0], exp.Star)
     )  # fmt: skip
 

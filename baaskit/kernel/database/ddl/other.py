@@ -75,9 +75,8 @@ def _index_item(item: Words, scope: dict[str, dict[str, Type]], catalogue: Catal
     text = e.emit(inner.expression()).text
     order = " DESC" if item.accept("DESC") else ""
     item.accept("ASC")
-    if item.accept("NULLS"):
-        if not (item.accept("FIRST") or item.accept("LAST")):
-            raise item.fault("expected first or last")
+    if item.accept("NULLS") and not (item.accept("FIRST") or item.accept("LAST")):
+        raise item.fault("expected first or last")
     item.finish()
     return text + order, label
 

@@ -247,13 +247,13 @@ class Queries:
         names = [ident(c) for c in (alias.args.get("columns") or [])] if alias is not None else []
         if isinstance(n, exp.Unnest):
             return self._unnest(n, name or "unnest", names, tables, parent)
-        if isinstance(n, exp.Subquery) or isinstance(n, exp.Values):
+        if isinstance(n, (exp.Subquery, exp.Values)):
             text, output = self.query(n.this if isinstance(n, exp.Subquery) else n, parent)
             columns = {c: kind for c, (_, kind) in zip(names + [c for c, _ in output][len(names) :], output, strict=True)}
             return self._named(text, columns, name or "subquery", tables, n)
         if not isinstance(n, exp.Table):
             raise self.fault("this cannot stand in FROM on SQLite", n)
-        if isinstance(n.this, exp.ExplodingGenerateSeries) or isinstance(n.this, exp.GenerateSeries):
+        if isinstance(n.this, (exp.ExplodingGenerateSeries, exp.GenerateSeries)):
             return self._series(n.this, name or "generate_series", names, tables, parent)
         self.check(n, {"this", "db", "alias"})
         return self._table(n, name, names, tables)
