@@ -10,6 +10,7 @@ import asyncio
 import time
 import traceback
 import uuid
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import orjson
@@ -17,7 +18,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from baaskit import __version__, auth, console, realtime, rest, storage
+from baaskit import __version__, auth, console, rest, storage
 from baaskit.errors import BaasError, Internal, NotFound
 from baaskit.functions.routes import routes as function_routes
 from baaskit.functions.service import FunctionService
@@ -27,6 +28,8 @@ from baaskit.kernel.hooks import Hooks
 from baaskit.kernel.keys import load_keys
 from baaskit.kernel.kit import Kit
 from baaskit.observe import fact
+from baaskit.realtime.routes import routes as realtime_routes
+from baaskit.realtime.socket import Realtime
 from baaskit.settings import Settings
 from baaskit.site import Site
 from baaskit.wire import Cors, Receive, Scope, Send, respond
@@ -44,9 +47,8 @@ class App:
         self.kit = Kit(settings, database, ChangeFeed(database, keep_seconds=settings.changes_keep_seconds), Hooks(), keys)
         self.functions = FunctionService(self.kit, functions)
         self.rest = rest.Rest(self.kit)
-        self.realtime = realtime.Realtime(self.kit)
+        self.realtime = Realtime(self.kit)
         self.storage = storage.Storage(self.kit)
-        self.auth = auth.Auth(self.kit)
         self._site = Site(public) if public and public.is_dir() else None
         self._traffic = console.Traffic()
         self._fastapi = self._compose()
@@ -55,14 +57,26 @@ class App:
         self._housekeeper: asyncio.Task[None] | None = None
         self._running = False
 
-    async def start(self, *, tolerate_faults: bool = False) -> None:
-        """Bring everything up, kernel first. `tolerate_faults`: functions that do not load are reported, not fatal (dev)."""
+    async def start(
+        self, *, tolerate_faults: bool = False, prepare: Callable[[Database], Awaitable[object]] | None = None
+    ) -> None:
+        """Bring everything up, kernel first. `prepare` runs when the database can be used and nothing else does yet (migrations).
+        `tolerate_faults`: functions that do not load are reported, not fatal (dev)."""
         if self._running:
             return
         self._running = True
         await self.kit.database.start()
+        if prepare is not None:
+            await prepare(self.kit.database)
+        if prepare is not None:
+            try:
+                await prepare(self.kit.database)
+            except BaseException:
+                self._running = False
+                await self.kit.database.stop()
+                raise
         await self.kit.changes.start()
-        await self.auth.start()
+        await auth.start_revocation(self.kit)
         await self.storage.start()
         await self.functions.start(tolerate_faults=tolerate_faults)
         await self.realtime.start()
@@ -79,7 +93,6 @@ class App:
         await self.realtime.stop()
         await self.functions.stop()
         await self.storage.stop()
-        await self.auth.stop()
         await self.kit.changes.stop()
         await self.kit.database.stop()
 
@@ -105,16 +118,21 @@ class App:
 
     def _compose(self) -> FastAPI:
         app = FastAPI(title="baaskit", version=__version__, docs_url=None, redoc_url=None, openapi_url="/openapi.json")
-        app.include_router(self.auth.routes())
+        app.include_router(auth.routes(self.kit))
         app.include_router(self.storage.routes())
         app.include_router(function_routes(self.kit, self.functions))
-        app.include_router(self.realtime.routes())
+        app.include_router(realtime_routes(self.kit, self.realtime.hub))
         app.include_router(console.routes(self.kit, self._traffic))
 
         @app.get("/health", tags=["operations"])
         async def health() -> dict[str, str]:
             """Answers once the server can serve; for load balancers and scripts."""
             return {"status": "ok", "version": __version__}
+
+        @app.get("/.well-known/baaskit.json", tags=["operations"])
+        async def project() -> dict[str, str]:
+            """What a page of this project needs to begin: the anonymous key, which is public by nature."""
+            return {"anon_key": self.kit.keys.anon_key}
 
         async def answer(request: Request, problem: Exception) -> Response:
             return self._render(request, problem)

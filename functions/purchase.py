@@ -4,7 +4,7 @@ import uuid
 from dataclasses import dataclass
 
 from baaskit.functions import Context, Refused, http
-from baaskit_client import ApiError, eq, in_, table
+from baaskit_client import Conflict, eq, in_, table
 
 TRIES = 8  # how often to read again when somebody else bought at the same moment
 MOST_LINES, MOST_EACH = 50, 99
@@ -27,7 +27,7 @@ async def purchase(ctx: Context, lines: list[Line], key: str) -> dict:
         pets = await _for_sale(ctx, wanted)
         try:
             await _buy(ctx, wanted, pets, key)
-        except ApiError as problem:
+        except Conflict as problem:
             # BK409: a pet's stock was not what we had read. 23505: our own twin was faster with the same key.
             if problem.code not in ("BK409", "23505"):
                 raise

@@ -2,7 +2,7 @@
 
 import io
 
-from baaskit.functions import Context, after
+from baaskit.functions import Context, Event, after
 
 SIDE = 480  # pixels of the longer side
 MOST_PIXELS = 40_000_000  # an image that claims more is a bomb or a mistake
@@ -15,8 +15,8 @@ def twin(name: str) -> str:
 
 
 @after("insert", "storage.objects", admin=True)
-async def make_thumbnail(ctx: Context) -> None:
-    new = ctx.event.new
+async def make_thumbnail(ctx: Context, event: Event) -> None:
+    new = event.new
     if new["bucket_id"] != "photos" or new["name"].endswith(".thumb.webp") or new["metadata"].get("mimetype") not in KINDS:
         return
     photos = ctx.admin.storage("photos")

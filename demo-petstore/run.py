@@ -1,0 +1,108 @@
+"""The pet store on SQLite, from a checkout: lay out what the page loads, start the server, say where everything is.
+
+    python demo-petstore/run.py [--host 127.0.0.1] [--port 54321]      (make demo calls it)
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+HERE = Path(__file__).parent.resolve()
+ROOT = HERE.parent
+VENDOR = HERE / "public" / "vendor"
+BAASKIT = Path(sys.executable).parent / "baaskit"
+
+
+def lay_out() -> None:
+    """Put Python for the browser and our SDK where the page loads them: `public/vendor/<name>-<version>/`, and say so in
+    `public/runtime.json`. Names carry the version, so the browser keeps them for ever."""
+    runtime = ROOT / ".cache" / "pyodide"
+    if not (runtime / ".ready").exists():
+        sys.exit("The browser runtime is missing. Run:  make setup")
+    wasm = hashlib.sha256((runtime / "pyodide.asm.wasm").read_bytes()).hexdigest()[:10]
+    pyodide = VENDOR / f"pyodide-{wasm}"
+    if not (pyodide / "pyodide.asm.wasm").exists():
+        _remove_old("pyodide-*")
+        shutil.copytree(runtime, pyodide, ignore=shutil.ignore_patterns(".ready"))
+    sources = sorted((ROOT / "sdk" / "src" / "baaskit_client").glob("*.py"))
+    digest = hashlib.sha256(b"".join(file.name.encode() + file.read_bytes() for file in sources)).hexdigest()[:10]
+    sdk = VENDOR / f"sdk-{digest}" / "baaskit_client.zip"
+    if not sdk.exists():
+        _remove_old("sdk-*")
+        sdk.parent.mkdir(parents=True)
+        with zipfile.ZipFile(sdk, "w", zipfile.ZIP_DEFLATED) as archive:
+            for file in sources:
+                archive.write(file, f"baaskit_client/{file.name}")
+    where = {"pyodide": f"/vendor/{pyodide.name}/", "sdk": f"/vendor/{sdk.parent.name}/{sdk.name}"}
+    text = json.dumps(where) + "\n"
+    target = HERE / "public" / "runtime.json"
+    if not target.exists() or target.read_text() != text:
+        target.write_text(text)
+
+
+def _remove_old(pattern: str) -> None:
+    for folder in VENDOR.glob(pattern):
+        shutil.rmtree(folder)
+
+
+def announce(ready: dict[str, str]) -> None:
+    url = ready["url"]
+    print(
+        f"""
+  The pet store is open.
+
+    shop              {url}/
+    console           {ready["console_url"]}
+    API               {url}/rest/v1/   (also /auth/v1, /storage/v1, /functions/v1, /realtime/v1)
+
+    anon key          {ready["anon_key"]}
+    service_role key  {ready["service_role_key"]}
+                      (opens everything: keep it on your machine)
+
+    sellers           paws@petstore.test, feathers@petstore.test, scales@petstore.test
+                      password petstore-demo; or sign up with any address
+
+    try               curl '{url}/rest/v1/pets?select=name,species,price&order=price&limit=3' -H 'apikey: <anon key>'
+
+  Ctrl-C stops it. The data stays in demo-petstore/.baaskit; `make clean` removes it.
+""",
+        flush=True,
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Run the pet store on SQLite.")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=int(os.environ.get("PORT", "54321")))
+    given = parser.parse_args()
+    lay_out()
+    command = [str(BAASKIT), "serve", str(HERE), "--host", given.host, "--port", str(given.port), "--json"]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: server.terminate())
+    assert server.stdout is not None
+    for line in server.stdout:
+        with contextlib.suppress(ValueError):
+            said = json.loads(line)
+            if said.get("event") == "ready":
+                announce(said)
+                continue
+        print(line, end="", flush=True)
+    code = server.wait()
+    if code and "PORT" not in os.environ:
+        print(f"\nIf the port is taken: make demo PORT={given.port + 1}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
