@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
+from sqlalchemy import select
 
 from baaskit.errors.functions import FunctionCrashed, FunctionNotReady, FunctionRefused, FunctionTimedOut
 from baaskit.functions import triggers
@@ -126,8 +127,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(triggers, "_FIRST_RETRY_SECONDS", 0.01)
 
 
-async def test_after_hears_each_committed_change_once_and_not_what_was_rolled_back(make_rig: Any, quick: None) -> None:
-    rig = await make_rig(hooks=AFTER)
+async def test_after_hears_each_committed_change_once_and_not_what_was_rolled_back(make_rig: Any, database_url: str, quick: None) -> None:
+    rig = await make_rig(url=database_url, hooks=AFTER)
     await rig.sql("insert into orders (item, price) values ('cat', 1), ('dog', 2)")
     with pytest.raises(Exception, match="duplicate key"):
         await rig.sql("insert into orders (id, item) values (100, 'never'), (100, 'never')")
@@ -137,30 +138,31 @@ async def test_after_hears_each_committed_change_once_and_not_what_was_rolled_ba
     assert [h["old"] for h in heard] == [None, None]
 
 
-async def test_changes_of_one_row_are_heard_in_their_order(make_rig: Any, quick: None) -> None:
-    rig = await make_rig(hooks=AFTER)
+async def test_changes_of_one_row_are_heard_in_their_order(make_rig: Any, database_url: str, quick: None) -> None:
+    rig = await make_rig(url=database_url, hooks=AFTER)
     await rig.sql("insert into orders (id, item, price) values (1, 'cat', 0), (2, 'dog', 0)")
     for price in range(1, 8):
-        await rig.sql("update orders set price = ?", price)
+        await rig.sql(f"update orders set price = {price}")
     heard = await _heard(rig, 14, table="changed")
     steps = [(h["was"], h["price"]) for h in heard]
     assert sorted(steps) == sorted([(n, n + 1) for n in range(7)] * 2)
     assert all(h["key"] == h["id"] for h in heard)
 
 
-async def test_a_failed_event_is_tried_again_and_then_parked(make_rig: Any, quick: None) -> None:
-    rig = await make_rig(hooks=AFTER)
+async def test_a_failed_event_is_tried_again_and_then_parked(make_rig: Any, database_url: str, quick: None) -> None:
+    rig = await make_rig(url=database_url, hooks=AFTER)
     await rig.sql("insert into orders (item) values ('poison'), ('flaky'), ('cat')")
     heard = await _heard(rig, 2)
     assert sorted((h["item"], h["attempt"]) for h in heard) == [("cat", 1), ("flaky", 3)]
-    await _until(lambda: rig.sql('select 1 from "baaskit.dead_letters"'))
-    [letter] = await rig.sql('select function, event, attempts, error from "baaskit.dead_letters"')
-    assert (letter[0], orjson.loads(letter[1])["new"]["item"], letter[2]) == ("hooks.notify", "poison", 3)
+    letters = select(rig.kit.database.tables.dead_letters)
+    await _until(lambda: rig.kit.database.query(letters))
+    [letter] = await rig.kit.database.query(letters)
+    assert (letter["function"], letter["event"]["new"]["item"], letter["attempts"]) == ("hooks.notify", "poison", 3)
     assert len([i for i in rig.service.invocations.recent("hooks.notify") if i.outcome in ("error", "died")]) == 5
 
 
-async def test_what_happened_while_the_server_was_down_is_heard_later(make_rig: Any, quick: None) -> None:
-    rig = await make_rig(hooks=AFTER)
+async def test_what_happened_while_the_server_was_down_is_heard_later(make_rig: Any, database_url: str, quick: None) -> None:
+    rig = await make_rig(url=database_url, hooks=AFTER)
     await rig.service.stop()
     await rig.sql("insert into orders (item) values ('while away')")
     assert rig.asked == []
@@ -168,10 +170,8 @@ async def test_what_happened_while_the_server_was_down_is_heard_later(make_rig: 
     assert [h["item"] for h in await _heard(rig, 1)] == ["while away"]
 
 
-async def test_history_before_the_function_existed_is_not_replayed(make_rig: Any, quick: None) -> None:
-    rig = await make_rig(start=False, hooks=AFTER)
-    from baaskit.kernel.schema import TableName
-
+async def test_history_before_the_function_existed_is_not_replayed(make_rig: Any, database_url: str, quick: None) -> None:
+    rig = await make_rig(url=database_url, start=False, hooks=AFTER)
     await rig.kit.database.capture(TableName("public", "orders"))
     await rig.sql("insert into orders (item) values ('old')")
     await rig.service.start()
@@ -179,12 +179,12 @@ async def test_history_before_the_function_existed_is_not_replayed(make_rig: Any
     assert [h["item"] for h in await _heard(rig, 1)] == ["new"]
 
 
-async def test_a_table_that_comes_later_is_followed_from_then_on(make_rig: Any, quick: None) -> None:
-    rig = await make_rig(hooks=AFTER.replace('"orders"', '"later"'))
+async def test_a_table_that_comes_later_is_followed_from_then_on(make_rig: Any, database_url: str, quick: None) -> None:
+    rig = await make_rig(url=database_url, hooks=AFTER.replace('"orders"', '"later"'))
     await rig.sql("create table later (id integer primary key, item text, price int)")
     await rig.kit.database.reload()
     await _until(lambda: _is_captured(rig, "later"))
-    await rig.sql("insert into later (item) values ('cat')")
+    await rig.sql("insert into later (id, item) values (1, 'cat')")
     assert [h["item"] for h in await _heard(rig, 1)] == ["cat"]
 
 

@@ -51,7 +51,11 @@ class Shop:
     rig: Any
 
     async def ask(self, method: str, path: str, uid: str, **given: Any) -> httpx2.Response:
-        headers = {"authorization": f"Bearer {self.rig.token(uid)}", "apikey": self.rig.kit.keys.anon_key, "prefer": "return=representation"}
+        headers = {
+            "authorization": f"Bearer {self.rig.token(uid)}",
+            "apikey": self.rig.kit.keys.anon_key,
+            "prefer": "return=representation",
+        }
         return await self.rig.http.request(method, path, headers=headers, **given)
 
     async def rows(self, text: str) -> list[Any]:
