@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
 from sqlalchemy import func, select
 
@@ -18,7 +18,11 @@ from baaskit.console.traffic import Traffic
 from baaskit.kernel.kit import Kit
 
 TEXT_LIMIT = 1_000_000  # characters of a policies text
-NEVER_STORE = {"Cache-Control": "no-store"}
+
+
+def never_store(response: Response) -> None:
+    """Answers name people and hold tokens: no cache may keep them."""
+    response.headers["Cache-Control"] = "no-store"
 
 
 class Credentials(BaseModel):
@@ -45,7 +49,7 @@ class Rollback(BaseModel):
 
 def routes(kit: Kit, traffic: Traffic | None = None) -> APIRouter:
     """Every route of the console: the admin API and the page. `traffic` is what a `Gate` in front of the app counts."""
-    api = APIRouter(prefix="/admin/v1", tags=["admin"])
+    api = APIRouter(prefix="/admin/v1", tags=["admin"], dependencies=[Depends(never_store)])
     _session_routes(api, kit)
     _project_routes(api, kit, traffic or Traffic())
     _policy_routes(api, kit)
@@ -64,21 +68,18 @@ def _session_routes(api: APIRouter, kit: Kit) -> None:
         return _session_json(kit, session)
 
     @api.get("/session")
-    async def read_session(request: Request, response: Response) -> dict[str, Any]:
+    async def read_session(request: Request) -> dict[str, Any]:
         """Who is signed in, with a fresh token. Without a session: 401, and whether the first admin is still to be made."""
-        response.headers.update(NEVER_STORE)
         return _session_json(kit, await guard.admin_session(kit, request))
 
     @api.get("/setup")
-    async def read_setup(request: Request, response: Response) -> dict[str, bool]:
+    async def read_setup(request: Request) -> dict[str, bool]:
         guard.check_origin(kit, request)
-        response.headers.update(NEVER_STORE)
         return {"needed": await admins.needs_setup(kit)}
 
     @api.post("/session")
     async def sign_in(request: Request, response: Response, given: Credentials) -> dict[str, Any]:
         guard.check_origin(kit, request)
-        response.headers.update(NEVER_STORE)
         address, now = _address(request), time.monotonic()
         attempts.check(address, given.email, now)
         attempts.started(address, given.email, now)
@@ -90,7 +91,6 @@ def _session_routes(api: APIRouter, kit: Kit) -> None:
     async def set_up(request: Request, response: Response, given: Setup) -> dict[str, Any]:
         """Make the first admin with the token of the link that the server printed."""
         guard.check_origin(kit, request)
-        response.headers.update(NEVER_STORE)
         address, now = _address(request), time.monotonic()
         attempts.check(address, "", now)
         attempts.started(address, "", now)

@@ -70,7 +70,8 @@ def attention(catalog: Catalog, schemas: Iterable[str]) -> list[dict[str, Any]]:
                 "Open the policies",
             )
         )
-    for one in catalog.schema.exposed(schemas):
+    wanted = tuple(schemas)
+    for one in governed(catalog, wanted):
         shown = str(one.name)
         closed = sorted(command for name, command in policies.closed_commands if name == one.name)
         if closed:
@@ -101,7 +102,13 @@ def attention(catalog: Catalog, schemas: Iterable[str]) -> list[dict[str, Any]]:
                         "Use app_metadata instead",
                     )
                 )
-        if not one.view and not closed and not any(policy.table == one.name for policy in policies.policies) and not policies.closed_all:
+        if (
+            one.name.schema in wanted
+            and not one.view
+            and not closed
+            and not any(policy.table == one.name for policy in policies.policies)
+            and not policies.closed_all
+        ):
             found.append(_item("note", f"{shown} has no policies", "It is closed to everyone but the service key.", shown, "Add a policy"))
     return sorted(found, key=lambda item: ("danger", "warning", "note").index(item["level"]))
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
 import mimetypes
 import secrets
 from functools import lru_cache
 from pathlib import Path
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from baaskit.errors import NotFound
 
 STATIC = Path(__file__).parent / "static"
 NONCE_PLACE = "__CSP_NONCE__"  # vite.config.ts puts it into index.html; the editor's own style sheets carry the nonce
+_PACKED = {".js", ".css", ".svg", ".md", ".txt"}
 _HASHED_CACHE = "public, max-age=31536000, immutable"
 _TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml", ".woff2": "font/woff2"}
 
@@ -61,11 +63,13 @@ def page() -> APIRouter:
 
     @router.get("/console/{path:path}")
     @router.head("/console/{path:path}")
-    async def file_or_index(path: str) -> Response:
+    async def file_or_index(path: str, request: Request) -> Response:
         if path in files and path != "index.html":
             cache = _HASHED_CACHE if path.startswith("assets/") else "no-cache"
-            media_type, body = _read(files[path])
-            return Response(body, media_type=media_type, headers={**_SECURITY, "Cache-Control": cache})
+            packed = "gzip" in request.headers.get("accept-encoding", "") and files[path].suffix in _PACKED
+            media_type, body = _read(files[path], packed)
+            headers = {**_SECURITY, "Cache-Control": cache, "Vary": "Accept-Encoding"}
+            return Response(body, media_type=media_type, headers=headers | ({"Content-Encoding": "gzip"} if packed else {}))
         if path.startswith("assets/") or "." in path.rsplit("/", 1)[-1]:
             raise NotFound()  # a stale page asks for an asset of another build: never answer it with markup
         nonce = secrets.token_urlsafe(16)
@@ -81,6 +85,7 @@ def _known_files() -> dict[str, Path]:
 
 
 @lru_cache(maxsize=256)
-def _read(file: Path) -> tuple[str, bytes]:
+def _read(file: Path, packed: bool) -> tuple[str, bytes]:
     kind = _TYPES.get(file.suffix) or mimetypes.guess_type(file.name)[0] or "application/octet-stream"
-    return kind, file.read_bytes()
+    body = file.read_bytes()
+    return kind, gzip.compress(body, mtime=0) if packed else body

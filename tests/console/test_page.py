@@ -28,7 +28,14 @@ create table pets (
 SEED = "\n".join(f"insert into pets (name, price, note) values ('Pet {n}', {n}, 'row {n}');" for n in range(1, 301))
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
 POLICIES = 'create policy "anyone sees pets" on pets for select to anon, authenticated using (true);\n'
-CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
+CHROMIUM = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +93,9 @@ def page(browser: Browser, signed_in: Any, server: dict[str, Any]) -> Iterator[P
     broken: list[str] = []
     page.on("pageerror", lambda error: broken.append(str(error)))
     page.on("console", lambda message: broken.append(message.text) if "Content Security Policy" in message.text else None)
-    page.on("request", lambda request: broken.append(request.url) if not request.url.startswith((server["url"], "data:", "blob:")) else None)
+    page.on(
+        "request", lambda request: broken.append(request.url) if not request.url.startswith((server["url"], "data:", "blob:")) else None
+    )
     yield page
     context.close()
     assert broken == []

@@ -48,6 +48,10 @@ async def test_assets_are_cached_for_ever_and_rooms_are_the_page(small: Console)
         assert asset.status_code == 200
         assert "immutable" in asset.headers["cache-control"]
         assert asset.headers["x-content-type-options"] == "nosniff"
+        assert asset.headers["content-encoding"] == "gzip"
+        plain = await browser.get(path, headers={"accept-encoding": "identity"})
+        assert "content-encoding" not in plain.headers
+        assert plain.content == asset.content
     room = await browser.get("/console/data/pets?sort=1")
     assert room.status_code == 200
     assert "<div id=" in room.text
