@@ -208,16 +208,17 @@ class Hub:
         await self.rows.deliver(changes)
 
     def _catalog_changed(self, catalog: Catalog) -> None:
+        """What can be decided at once is: no change that is delivered after the swap is told by the former policies."""
         self.live.catalog_changed()
         for channel in list(self._closers):
-            if channel.state == "joined" and (channel.config.private or self.rows.is_bound(channel)):
-                self._chore(self._reconsider(channel))
+            if self.rows.is_bound(channel):
+                self._rebind(channel)
+            if channel.config.private and channel.state == "joined":
+                self._chore(self.recast(channel))
 
-    async def _reconsider(self, channel: Channel) -> None:
+    def _rebind(self, channel: Channel) -> None:
         try:
-            await self._authorize(channel)
-            if channel.state == "joined" and self.rows.is_bound(channel):
-                self.rows.bind(channel)
+            self.rows.bind(channel)
         except BaasError as problem:
             self.lost(channel, problem.message)
 
