@@ -167,6 +167,7 @@ async def _serve(folder: Path, host: str | None, port: int | None, as_json: bool
             follower = asyncio.create_task(
                 serving.follow(app, opened.project.dir, lambda line: err.print(line, markup=False)), name="watch"
             )
+            await asyncio.sleep(0)  # the watch stands before anyone is told that the server is ready
         await serving.run(app, sock, settings, lambda: _ready(app, token, as_json))
     finally:
         if follower:

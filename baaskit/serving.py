@@ -203,6 +203,8 @@ async def _told(work: Any, done: str = "") -> list[str]:
         return [str(fault) for fault in problem.faults]
     except (BaasError, OSError) as problem:
         return [str(problem)]
+    except Exception as problem:  # one bad file must not end the watching
+        return [f"{type(problem).__name__}: {problem}"]
     return [done] if done else []
 
 
