@@ -6,16 +6,18 @@ import re
 import uuid
 from collections import deque
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import delete, insert
 
 from baaskit.observe import fact
 
 _KEPT = 500  # calls in memory
 _PENDING = 20_000  # rows that may wait for the database before the oldest are dropped
 _LINES = 200  # log entries kept per call
+_KEPT_ROWS = timedelta(days=30)
+_PRUNE_EVERY = timedelta(hours=1)
 _BATCH = 500  # rows per insert
 _COLUMNS = ("function", "release", "trigger", "role", "user_id", "started_at", "queue_ms", "cold", "run_ms", "outcome", "error")
 _TOKEN = re.compile(r"eyJ[\w-]{8,}\.[\w-]+\.[\w-]+")
@@ -63,6 +65,7 @@ class InvocationLog:
         self._database = database
         self._recent: deque[Invocation] = deque(maxlen=_KEPT)
         self._pending: deque[Invocation] = deque(maxlen=_PENDING)
+        self._pruned_at = datetime.min.replace(tzinfo=UTC)
 
     def add(self, invocation: Invocation) -> None:
         self._recent.append(invocation)
@@ -74,6 +77,14 @@ class InvocationLog:
 
     def find(self, id: str) -> Invocation | None:
         return next((i for i in reversed(self._recent) if i.id == id), None)
+
+    async def prune(self, now: datetime) -> None:
+        """Once an hour, drop rows older than a month: the record is for finding out, not for the archive."""
+        if now - self._pruned_at < _PRUNE_EVERY:
+            return
+        self._pruned_at = now
+        table = self._database.tables.invocations
+        await self._database.execute(delete(table).where(table.c.started_at < now - _KEPT_ROWS))
 
     async def flush(self) -> None:
         """Write pending rows. If the database refuses they wait for the next time."""

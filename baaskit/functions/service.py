@@ -226,6 +226,7 @@ class FunctionService:
                 if self._pool:
                     await self._pool.warm()
                 await self.invocations.flush()
+                await self.invocations.prune(datetime.now(UTC))
             except Exception as problem:
                 fact("functions.failed", error=repr(problem))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -190,6 +191,17 @@ async def test_a_function_sees_only_the_secrets_it_declares_and_they_are_masked_
     assert answer.json() == [{"STRIPE_KEY": "sk_live_123"}, []]
     [record] = rig.service.invocations.recent("sleeps")
     assert record.logs == [("info", "the key is [secret]")]
+
+
+async def test_rows_older_than_a_month_are_dropped(rig: Any) -> None:
+    await rig.call("plain")
+    await rig.service.invocations.flush()
+    now = datetime.now(UTC)
+    counts = []
+    for days in (29, 31):
+        await rig.service.invocations.prune(now + timedelta(days=days))
+        counts.append(len(await rig.sql('select 1 from "baaskit.invocations"')))
+    assert counts == [1, 0]
 
 
 async def test_every_call_leaves_a_row(rig: Any) -> None:
