@@ -61,16 +61,16 @@ def update_payload(body: Any, raw: bytes, query: Query) -> Payload:
     return Payload([body], tuple(body), raw.decode())
 
 
-def caller_defaults(table: Table, claims: Claims) -> Record:
-    """Columns whose default is the caller (`auth.uid()`), with their value: the database does not know who calls."""
-    found: Record = {}
-    for column in table.columns:
-        match = _CALLER.match(column.default) if column.default else None
-        if match:
-            value = {"uid": claims.uid, "role": claims.role, "email": claims.email}[match[1].lower()]
-            if value is not None:
-                found[column.name] = value
-    return found
+def caller_columns(table: Table) -> tuple[tuple[str, str], ...]:
+    """Columns whose default is the caller (`auth.uid()`), with the claim's name."""
+    found = [(column.name, _CALLER.match(column.default)) for column in table.columns if column.default]
+    return tuple((name, match[1].lower()) for name, match in found if match)
+
+
+def caller_values(columns: tuple[tuple[str, str], ...], claims: Claims) -> Record:
+    """What the database would fill in if it knew who calls."""
+    values = {name: getattr(claims, claim) for name, claim in columns}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def filled(payload: Payload, defaults: Record) -> Payload:

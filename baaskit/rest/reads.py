@@ -13,7 +13,7 @@ from baaskit.kernel.database import Sql
 from baaskit.kernel.database.plans import CompiledRead, Plans
 from baaskit.kernel.plan import ReadPlan
 from baaskit.kernel.policy import TRUE
-from baaskit.kernel.query import NONE, Preferences, Query, Value, parse, parse_preferences, split_template
+from baaskit.kernel.query import NONE, Preferences, Query, Template, Value, parse, parse_preferences, split_template
 from baaskit.kernel.schema import TableName
 from baaskit.rest.answer import Answer, array, content_range, without_nulls
 from baaskit.rest.request import FOREIGN_KEYS, Media, Request, with_range
@@ -66,12 +66,9 @@ def prepare(plans: Plans, table: TableName, request: Request) -> tuple[Prepared,
     query = parse(with_range(request.items(), headers), ignore=FOREIGN_KEYS)
     preferences = parse_preferences(request.prefer) if b"prefer" in headers else NONE
     compiled = plans.read(table, query, request.claims.role)
-    fills: list[tuple[int, int]] = []
-    if template is not None:
-        fills = [(part, slot) for part, slot in enumerate(query.slots_by_item) if slot >= 0 and template.values[part] is not None]
-    prepared = Prepared(compiled, request.media, preferences, query.values, tuple(fills))
-    # A template is only worth keeping when every value of the request came out of it.
-    if key is not None and len(query.slots_by_item) == len(template.key if template else ()) and len(fills) == len(query.values):
+    fills = _fills(query, template) if template is not None else ()
+    prepared = Prepared(compiled, request.media, preferences, query.values, fills)
+    if key is not None and len(fills) == len(query.values):
         plans.remembered(key, lambda: prepared)
     return prepared, query.values
 
@@ -152,6 +149,27 @@ def applied(preferences: Preferences, counted: str, names: tuple[str, ...]) -> l
     return [(b"preference-applied", ", ".join(words).encode())] if words else []
 
 
-def one_query(items: list[tuple[str, str]]) -> Query:
-    """The query of a write: the same grammar."""
-    return parse(items, ignore=FOREIGN_KEYS)
+def query_of(plans: Plans, request: Request) -> Query:
+    """The query of a write: the same grammar, and the same short cut for a form that is known."""
+    template = split_template(request.raw_query)
+    if template is None:
+        return parse(request.items(), ignore=FOREIGN_KEYS)
+    known: tuple[Query, tuple[tuple[int, int], ...]] | None = plans.known(("query", template.key))
+    if known is not None:
+        query, fills = known
+        values = list(query.values)
+        for part, slot in fills:
+            values[slot] = template.values[part]  # type: ignore[assignment]
+        return Query(query.select, query.levels, query.columns, query.on_conflict, tuple(values))
+    query = parse(request.items(), ignore=FOREIGN_KEYS)
+    if fills := _fills(query, template):
+        plans.remembered(("query", template.key), lambda: (query, fills))
+    return query
+
+
+def _fills(query: Query, template: Template) -> tuple[tuple[int, int], ...]:
+    """Which part of the query string fills which slot; empty when some value did not come out of the template."""
+    if len(query.slots_by_item) != len(template.key):
+        return ()
+    fills = tuple((part, slot) for part, slot in enumerate(query.slots_by_item) if slot >= 0 and template.values[part] is not None)
+    return fills if len(fills) == len(query.values) else ()

@@ -18,8 +18,8 @@ from baaskit.kernel.plan import find_table
 from baaskit.kernel.query import Field, Filter, Item, Preferences, Query, parse_preferences
 from baaskit.kernel.schema import Table, TableName
 from baaskit.rest.answer import Answer, Header, array, content_range, without_nulls
-from baaskit.rest.payload import Payload, caller_defaults, filled, insert_payload, update_payload
-from baaskit.rest.reads import applied, one_query
+from baaskit.rest.payload import Payload, caller_columns, caller_values, filled, insert_payload, update_payload
+from baaskit.rest.reads import applied, query_of
 from baaskit.rest.request import Media, Request, parse_body
 
 Steps = Generator[Sql, list[Any], Written]
@@ -62,7 +62,7 @@ async def write_table(plans: Plans, hooks: Hooks, table: TableName, request: Req
 
 async def plan_write(plans: Plans, hooks: Hooks, table: TableName, request: Request, body: bytes) -> PlannedWrite:
     """Everything before the transaction: parse, hooks, plan. No transaction is open while a hook runs."""
-    query, preferences = one_query(request.items()), parse_preferences(request.prefer)
+    query, preferences = query_of(plans, request), parse_preferences(request.prefer)
     described = find_table(plans.database.catalog, table)
     if request.method == "PATCH":
         payload = update_payload(parse_body(body, request.headers), body, query)
@@ -83,8 +83,6 @@ async def plan_write(plans: Plans, hooks: Hooks, table: TableName, request: Requ
 
 async def _hooked(hooks: Hooks, table: Table, command: Any, payload: Payload, request: Request) -> tuple[Payload, tuple[str, ...]]:
     """The payload after the hooks, and the columns that they added. Hooks may change records, not their number."""
-    if not hooks.before_write:
-        return payload, ()
     rows = [dict(record) for record in payload.records]
     result = await hooks.before_write.run(Write(table.name, command, rows, request.claims))
     added = dict.fromkeys(name for record in result.rows for name in record if name not in payload.columns)
@@ -100,10 +98,12 @@ async def _plan_insert(
     def plan(added: tuple[str, ...]) -> CompiledWrite:
         return plans.insert(table.name, shown, claims.role, payload.columns, preferences.resolution, returning, added)
 
-    plan(())  # what the caller may not do is refused before anybody's code runs
-    payload = filled(payload, caller_defaults(table, claims))
+    compiled = plan(())  # what the caller may not do is refused before anybody's code runs
+    defaults = caller_values(plans.remembered(("caller", table.name), lambda: caller_columns(table)), claims)
+    payload = filled(payload, defaults)
+    if not hooks.before_write:
+        return compiled, payload
     payload, added = await _hooked(hooks, table, "insert", payload, request)
-    defaults = caller_defaults(table, claims)
     return plan(tuple(name for name in added if name not in defaults)), payload
 
 
@@ -111,7 +111,9 @@ async def _plan_update(
     plans: Plans, hooks: Hooks, table: Table, query: Query, preferences: Preferences, request: Request, payload: Payload
 ) -> tuple[CompiledWrite, Payload]:
     role, returning = request.claims.role, preferences.answer == "representation"
-    plans.update(table.name, query, role, payload.columns, returning)
+    compiled = plans.update(table.name, query, role, payload.columns, returning)
+    if not hooks.before_write:
+        return compiled, payload
     payload, added = await _hooked(hooks, table, "update", payload, request)
     if len(payload.records) != 1:
         raise BaasError("A hook must leave one record of an update.")

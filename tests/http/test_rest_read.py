@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shop import ANN, Shop, open_shop
+from tests.shop import ANN, Shop, open_shop
 
 pytestmark = pytest.mark.anyio
 

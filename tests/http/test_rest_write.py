@@ -9,7 +9,7 @@ import pytest
 
 from baaskit.errors import BaasError
 from baaskit.kernel.hooks import Write
-from shop import ANN, BOB, PETS, Shop
+from tests.shop import ANN, BOB, PETS, Shop
 
 pytestmark = pytest.mark.anyio
 

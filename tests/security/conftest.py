@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shop import Shop, open_shop
+from tests.shop import Shop, open_shop
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shop import BOB, Shop
+from tests.shop import BOB, Shop
 
 pytestmark = pytest.mark.anyio
 

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from shop import Shop, open_shop
+from tests.shop import Shop, open_shop
 
 pytestmark = pytest.mark.anyio
 

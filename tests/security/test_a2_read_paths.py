@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from shop import Shop
+from tests.shop import Shop
 
 pytestmark = pytest.mark.anyio
 

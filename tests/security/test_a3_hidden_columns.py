@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from shop import POLICIES, Shop, open_shop
+from tests.shop import POLICIES, Shop, open_shop
 
 pytestmark = pytest.mark.anyio
 

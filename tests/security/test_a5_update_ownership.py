@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shop import ANN, BOB, Shop
+from tests.shop import ANN, BOB, Shop
 
 pytestmark = pytest.mark.anyio
 

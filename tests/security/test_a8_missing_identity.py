@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from shop import Shop
+from tests.shop import Shop
 
 pytestmark = pytest.mark.anyio
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shop import Shop
+from tests.shop import Shop
 
 pytestmark = pytest.mark.anyio
 

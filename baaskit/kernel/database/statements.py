@@ -98,7 +98,9 @@ class Builder:
     def _term(self, term: OrderBy, plan: ReadPlan, row: FromClause) -> Sql:
         if term.child < 0:
             value = self.words.order_value(term.place, row.c[term.place.column.name])
-            nullable = term.place.column.nullable or bool(term.place.steps)
+            # Reflection of SQLite calls an integer key nullable; ordering by it with NULLS LAST would sort the whole table.
+            keyed = term.place.column.name in plan.table.primary_key
+            nullable = (term.place.column.nullable and not keyed) or bool(term.place.steps)
         else:
             child = plan.children[term.child]
             other = self.source(child.table)

@@ -121,9 +121,9 @@ class _Run:
                     number = first if self.sqlite or len(returned) != len(numbers) else numbers[offset]
                     known = met.get(_key(identity, self._key_count))
                     (new if known is None else changed).append((number, identity if known is None else known))
-        yield from self._check(self._insert_condition(), [entry for _, entry in new])
+        yield from self._check("insert", self._insert_condition(), [entry for _, entry in new])
         if changed:
-            yield from self._check(self._merge_condition(), [entry for _, entry in changed])
+            yield from self._check("merge", self._merge_condition(), [entry for _, entry in changed])
         ids = [entry for _, entry in sorted([*new, *changed], key=lambda pair: pair[0])]
         rows = yield from self._shown(ids)
         return Written(len(ids), len(new), rows)
@@ -184,7 +184,7 @@ class _Run:
         except Violation as problem:
             raise (yield from self._explained(problem, record)) from None
         ids = [identity for (identity,) in returned]
-        yield from self._check(condition, before if before is not None else ids)
+        yield from self._check("update", condition, before if before is not None else ids)
         rows = yield from self._shown(ids)
         return Written(len(ids), 0, rows)
 
@@ -209,11 +209,11 @@ class _Run:
 
     # ---- after the write ------------------------------------------------------------------------------------------------
 
-    def _check(self, condition: Expr | None, entries: list[str]) -> Generator[Sql, list[Any], None]:
+    def _check(self, half: str, condition: Expr | None, entries: list[str]) -> Generator[Sql, list[Any], None]:
         """Every written row, as it is stored now, must satisfy the policy."""
-        if condition is None or condition == TRUE or not entries:
+        if condition is None or condition is TRUE or not entries:
             return
-        statement = self.write.statement(("check", condition), lambda b: b.check(condition))
+        statement = self.write.statement(("check", half), lambda b: b.check(condition))
         [(admitted,)] = yield self.step(statement, {"ids": _listed(entries)})
         if admitted != len(entries):
             raise violates_policy(self.table.name.name)
