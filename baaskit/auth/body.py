@@ -1,4 +1,4 @@
-"""A limit on request bodies that holds before anything is parsed: no request of this surface is large."""
+"""Request bodies of this surface: small, and JSON whatever their content type says (as the protocol's server reads them)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ class SmallBodyRoute(APIRoute):
             async def replay() -> Message:
                 return {"type": "http.request", "body": body, "more_body": False}
 
-            return await inner(Request(request.scope, replay))
+            headers = [pair for pair in request.scope["headers"] if pair[0] != b"content-type"]
+            scope = {**request.scope, "headers": [*headers, (b"content-type", b"application/json")]}
+            return await inner(Request(scope, replay))
 
         return handle
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
+from pydantic import BeforeValidator
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -28,6 +29,9 @@ _PROVIDERS = (
     "apple", "azure", "bitbucket", "discord", "facebook", "figma", "github", "gitlab", "google", "keycloak", "kakao", "linkedin_oidc",
     "notion", "slack", "slack_oidc", "spotify", "twitch", "twitter", "workos", "zoom",
 )  # fmt: skip
+# A client that is not asked for a page sends `page=&per_page=`.
+PageNumber = Annotated[int, BeforeValidator(lambda given: given or 1), Query(ge=1, le=1_000_000)]
+PageSize = Annotated[int, BeforeValidator(lambda given: given or 50), Query(ge=1)]
 _USER: dict[int | str, dict[str, Any]] = {200: {"model": UserView}, 400: {"model": ErrorView}}
 _SESSION: dict[int | str, dict[str, Any]] = {200: {"model": SessionView}, 400: {"model": ErrorView}, 429: {"model": ErrorView}}
 
@@ -119,8 +123,8 @@ def _admin(kit: Kit, router: APIRouter) -> None:
 
     @router.get("/admin/users", responses={200: {"model": UserPage}}, dependencies=guarded)
     async def list_users(
-        page: int = Query(1, ge=1, le=1_000_000),
-        per_page: int = Query(50, ge=1),
+        page: PageNumber = 1,
+        per_page: PageSize = 50,
         filter: str = Query("", max_length=255),
         sort: str = Query("", max_length=64),
     ) -> Response:

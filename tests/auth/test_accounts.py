@@ -120,6 +120,13 @@ async def test_a_body_that_is_no_json_of_ours_is_refused_in_shape(rig: Rig, cont
     assert code in ("bad_json", "validation_failed")
 
 
+async def test_a_body_is_json_whatever_its_type_says(rig: Rig) -> None:
+    """`curl -d` says that it sends a form."""
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    answer = await rig.ask("POST", "/signup", content=b'{"email": "ada@example.com", "password": "correct horse"}', headers=headers)
+    assert answer.json()["user"]["email"] == "ada@example.com"
+
+
 async def test_a_body_beyond_the_limit_is_refused_unread(rig: Rig) -> None:
     answer = await rig.ask("POST", "/signup", json={"email": "ada@example.com", "password": PASSWORD, "data": {"a": "x" * 300_000}})
     assert refusal(answer) == (413, "validation_failed")

@@ -169,7 +169,8 @@ async def test_pages_tell_the_total_and_where_the_next_and_last_are(rig: Rig) ->
     assert (await rig.admin("GET", "/users?filter=%25")).json()["users"] == []
     ascending = (await rig.admin("GET", "/users?sort=email asc")).json()["users"]
     assert [user["email"] for user in ascending] == [f"user{number}@example.com" for number in range(5)]
-    for query in ("page=0", "page=x", "per_page=0", "sort=encrypted_password", "page=99999999999999999999"):
+    assert len((await rig.admin("GET", "/users?page=&per_page=")).json()["users"]) == 5
+    for query in ("page=0", "per_page=0&page=", "per_page=-1", "page=x", "per_page=0", "sort=encrypted_password", "page=99999999999999999999"):
         assert refusal(await rig.admin("GET", f"/users?{query}")) == (400, "validation_failed")
 
 
