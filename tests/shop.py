@@ -140,7 +140,9 @@ class Shop:
     def dialect(self) -> str:
         return self.kit.database.dialect
 
-    async def __call__(self, method: str, path: str, body: Any = None, *, who: str | None = "anon", headers: dict[str, str] | None = None) -> Reply:
+    async def __call__(
+        self, method: str, path: str, body: Any = None, *, who: str | None = "anon", headers: dict[str, str] | None = None
+    ) -> Reply:
         """One request through ASGI. `body`: bytes as they are, anything else as JSON. `who`: one of `tokens`, or a raw token."""
         name, _, query = path.partition("?")
         token = self.tokens.get(who, who) if who else None
@@ -179,7 +181,9 @@ class Shop:
 
 
 @asynccontextmanager
-async def open_shop(database_url: str, folder: Path, *, schema: str = SCHEMA, policies: str = POLICIES, rows: bool = True, **settings: Any) -> AsyncIterator[Shop]:
+async def open_shop(
+    database_url: str, folder: Path, *, schema: str = SCHEMA, policies: str = POLICIES, rows: bool = True, **settings: Any
+) -> AsyncIterator[Shop]:
     """A running shop with its rows in it."""
     database = Database(database_url)
     await database.start()
@@ -190,7 +194,9 @@ async def open_shop(database_url: str, folder: Path, *, schema: str = SCHEMA, po
         keys = load_keys(folder / "keys.json")
         kit = Kit(Settings(project_dir=folder, **settings), database, ChangeFeed(database, keep_seconds=1000), Hooks(), keys)
         later = int(time.time()) + 3600
-        people = {name: keys.sign({"sub": uid, "role": "authenticated", "exp": later}) for name, uid in (("ann", ANN), ("bob", BOB), ("eve", EVE))}
+        people = {
+            name: keys.sign({"sub": uid, "role": "authenticated", "exp": later}) for name, uid in (("ann", ANN), ("bob", BOB), ("eve", EVE))
+        }
         shop = Shop(kit, Rest(kit), {"anon": None, "service": keys.service_role_key, **people})
         for table, records in ROWS.items() if rows else ():
             reply = await shop("POST", table, records, who="service")

@@ -120,7 +120,8 @@ class EmbedFilterNotNull(BaasError):
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            "Bad operator on the '" + name + "' embedded resource", hint="Only is null or not is null filters are allowed on embedded resources"
+            "Bad operator on the '" + name + "' embedded resource",
+            hint="Only is null or not is null filters are allowed on embedded resources",
         )
 
 
@@ -197,7 +198,9 @@ class UnknownFunction(BaasError):
             "with a single unnamed json/jsonb parameter"
         )
         super().__init__(
-            f"Could not find the function {schema}.{name}" + (f"({given})" if arguments else " without parameters") + " in the schema cache",
+            f"Could not find the function {schema}.{name}"
+            + (f"({given})" if arguments else " without parameters")
+            + " in the schema cache",
             details=f"Searched for the function {schema}.{name} {with_words}, but no matches were found in the schema cache.",
             hint=f"Perhaps you meant to call the function {schema}.{near}" if near else None,
         )
@@ -235,7 +238,9 @@ class UnknownColumn(BaasError):
 
     def __init__(self, table: str, column: str, known: list[str]) -> None:
         near = nearest(column, known)
-        super().__init__(f"column {table}.{column} does not exist", hint=f'Perhaps you meant to reference the column "{table}.{near}".' if near else None)
+        super().__init__(
+            f"column {table}.{column} does not exist", hint=f'Perhaps you meant to reference the column "{table}.{near}".' if near else None
+        )
 
 
 # ---- errors of a database, by SQLSTATE --------------------------------------------------------------------------------

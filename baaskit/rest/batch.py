@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Any, Callable, Generator
+from typing import Any
 
 import orjson
 
@@ -17,7 +18,7 @@ from baaskit.kernel.database import Sql
 from baaskit.kernel.database.plans import Plans
 from baaskit.kernel.hooks import Hooks
 from baaskit.kernel.schema import TableName
-from baaskit.rest.answer import Answer, JSON
+from baaskit.rest.answer import JSON, Answer
 from baaskit.rest.reads import answer_page, page_steps, prepare
 from baaskit.rest.request import Request
 from baaskit.rest.writes import plan_write

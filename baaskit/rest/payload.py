@@ -39,7 +39,9 @@ def insert_payload(body: Any, raw: bytes, query: Query, preferences: Preferences
     columns = tuple(records[0]) if records else ()
     if any(record.keys() != records[0].keys() for record in records):
         raise InvalidBody("All object keys must match")
-    return Payload([{name: record[name] for name in columns} for record in records] if len(records) > 1 else records, columns, text.decode())
+    return Payload(
+        [{name: record[name] for name in columns} for record in records] if len(records) > 1 else records, columns, text.decode()
+    )
 
 
 def _picked(records: list[Record], columns: tuple[str, ...], defaults: bool) -> list[Record]:

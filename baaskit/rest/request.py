@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Awaitable, Callable, Mapping
+from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
@@ -17,7 +18,18 @@ from baaskit.kernel.claims import Claims
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 
 _WANTED = frozenset(
-    {b"authorization", b"apikey", b"accept", b"prefer", b"range", b"range-unit", b"accept-profile", b"content-profile", b"content-type", b"content-length"}
+    {
+        b"authorization",
+        b"apikey",
+        b"accept",
+        b"prefer",
+        b"range",
+        b"range-unit",
+        b"accept-profile",
+        b"content-profile",
+        b"content-type",
+        b"content-length",
+    }
 )
 _RANGE = re.compile(r"(?:items=)?(\d{1,18})-(\d{0,18})$")
 FOREIGN_KEYS = frozenset({"apikey"})  # in a query string, but not a filter: some gateways' way to give the key

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Any, Callable, Generator
+from typing import Any
 from urllib.parse import quote
 
 import orjson
@@ -133,18 +134,26 @@ def _put(table: Table, query: Query, payload: Payload, preferences: Preferences)
     root = query.root
     if root.limit >= 0 or root.offset >= 0:
         raise LimitedPut()
-    filters = [c for c in root.conditions if isinstance(c, Filter) and c.operator == "eq" and not c.negated and not c.field.steps and not c.quantifier]
+    filters = [
+        c
+        for c in root.conditions
+        if isinstance(c, Filter) and c.operator == "eq" and not c.negated and not c.field.steps and not c.quantifier
+    ]
     named = {c.field.name: str(query.values[c.slot]) for c in filters}
     if len(filters) != len(root.conditions) or set(named) != set(table.primary_key) or not named:
         raise InvalidPut()
     if len(payload.records) != 1 or any(str(payload.records[0].get(name)) != value for name, value in named.items()):
         raise PutMismatch()
     rest = tuple(level for level in query.levels if level.path)
-    chosen = Preferences(preferences.answer, preferences.count, "merge-duplicates", preferences.missing, preferences.rollback, applied=preferences.applied)
+    chosen = Preferences(
+        preferences.answer, preferences.count, "merge-duplicates", preferences.missing, preferences.rollback, applied=preferences.applied
+    )
     return Query(query.select, rest, query.columns, table.primary_key, query.values), chosen
 
 
-def _planned(compiled: CompiledWrite, query: Query, preferences: Preferences, request: Request, payload: Payload, table: Table) -> PlannedWrite:
+def _planned(
+    compiled: CompiledWrite, query: Query, preferences: Preferences, request: Request, payload: Payload, table: Table
+) -> PlannedWrite:
     media = request.media
     single = media.single and preferences.answer == "representation"
 

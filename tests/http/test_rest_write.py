@@ -114,7 +114,10 @@ async def test_violations_speak_as_postgresql_does(shop: Shop) -> None:
     assert 'Key (pet_id)=(99) is not present in table "pets".' == foreign.json["details"]
     used = await shop("DELETE", "tags?id=eq.1", who="service")
     assert (409, "23503") == (used.status, used.code)
-    assert 'update or delete on table "tags" violates foreign key constraint "pet_tags_tag_id_fkey" on table "pet_tags"' == used.json["message"]
+    assert (
+        'update or delete on table "tags" violates foreign key constraint "pet_tags_tag_id_fkey" on table "pet_tags"'
+        == used.json["message"]
+    )
 
 
 async def test_a_stranger_must_sign_in_and_a_known_caller_is_forbidden(shop: Shop) -> None:
@@ -156,7 +159,9 @@ async def test_an_empty_update_changes_nothing(shop: Shop) -> None:
 
 async def test_deleted_rows_can_be_shown_with_what_belonged_to_them(shop: Shop) -> None:
     await shop("DELETE", "pet_tags?pet_id=eq.1", who="service")
-    reply = await shop("DELETE", "pets?id=in.(1,2)&select=id,people(name)", who="ann", headers={"Prefer": "return=representation,count=exact"})
+    reply = await shop(
+        "DELETE", "pets?id=in.(1,2)&select=id,people(name)", who="ann", headers={"Prefer": "return=representation,count=exact"}
+    )
     assert (200, [{"id": 1, "people": {"name": "Ann"}}], "*/1") == (reply.status, reply.json, reply.range)
     assert [2, 3, 4] == [row["id"] for row in await shop.rows("pets")]
     silent = await shop("DELETE", "pets?id=eq.3", who="ann")
@@ -176,19 +181,25 @@ async def test_one_object_or_nothing_is_written(shop: Shop) -> None:
 
 async def test_an_upsert_merges_or_ignores_what_is_there(shop: Shop) -> None:
     rows = [{"id": 1, "name": "Rex II", "price": 20}, {"id": 50, "name": "New", "price": 1}]
-    merged = await shop("POST", "pets?select=id,name", rows, who="ann", headers={"Prefer": "return=representation,resolution=merge-duplicates"})
+    merged = await shop(
+        "POST", "pets?select=id,name", rows, who="ann", headers={"Prefer": "return=representation,resolution=merge-duplicates"}
+    )
     assert (201, [{"id": 1, "name": "Rex II"}, {"id": 50, "name": "New"}]) == (merged.status, merged.json)
     again = await shop("POST", "pets", rows, who="ann", headers={"Prefer": "resolution=merge-duplicates"})
     assert 200 == again.status, "nothing new was inserted"
     rows = [{"id": 1, "name": "no"}, {"id": 51, "name": "Newer"}]
-    ignored = await shop("POST", "pets?select=id,name", rows, who="ann", headers={"Prefer": "return=representation,resolution=ignore-duplicates"})
+    ignored = await shop(
+        "POST", "pets?select=id,name", rows, who="ann", headers={"Prefer": "return=representation,resolution=ignore-duplicates"}
+    )
     assert (201, [{"id": 51, "name": "Newer"}]) == (ignored.status, ignored.json)
     assert "Rex II" == (await shop.rows("pets"))[0]["name"]
 
 
 async def test_an_upsert_resolves_on_a_named_unique_set(shop: Shop) -> None:
     headers = {"Prefer": "resolution=merge-duplicates,return=representation"}
-    reply = await shop("POST", "pets?on_conflict=chip&select=id,name", {"chip": "C1", "name": "By chip", "price": 99}, who="ann", headers=headers)
+    reply = await shop(
+        "POST", "pets?on_conflict=chip&select=id,name", {"chip": "C1", "name": "By chip", "price": 99}, who="ann", headers=headers
+    )
     assert (200, [{"id": 1, "name": "By chip"}]) == (reply.status, reply.json)
     unknown = await shop("POST", "pets?on_conflict=name", {"name": "x"}, who="ann", headers=headers)
     assert (400, "42P10") == (unknown.status, unknown.code)
@@ -256,11 +267,18 @@ async def test_a_batch_happens_as_a_whole(shop: Shop) -> None:
 
 async def test_a_batch_that_misses_what_it_expects_leaves_nothing(shop: Shop) -> None:
     insert = {"method": "POST", "path": "orders", "body": {"pet_id": 1}}
-    missed = await shop("POST", "batch", {"operations": [insert, {"method": "PATCH", "path": "pets?id=eq.1&price=eq.1", "body": {"price": 2}, "expect": 1}]}, who="ann")
+    missed = await shop(
+        "POST",
+        "batch",
+        {"operations": [insert, {"method": "PATCH", "path": "pets?id=eq.1&price=eq.1", "body": {"price": 2}, "expect": 1}]},
+        who="ann",
+    )
     assert (409, "BK409", {"index": 1, "expected": 1, "affected": 0}) == (missed.status, missed.code, missed.json["details"])
     broken = await shop("POST", "batch", {"operations": [insert, {"method": "POST", "path": "pets", "body": {"name": None}}]}, who="ann")
     assert (400, "23502", "operation 1") == (broken.status, broken.code, broken.json["hint"])
-    foreign = await shop("POST", "batch", {"operations": [insert, {"method": "POST", "path": "pets", "body": {"name": "x", "owner_id": BOB}}]}, who="ann")
+    foreign = await shop(
+        "POST", "batch", {"operations": [insert, {"method": "POST", "path": "pets", "body": {"name": "x", "owner_id": BOB}}]}, who="ann"
+    )
     assert (403, "42501") == (foreign.status, foreign.code)
     many = await shop("POST", "batch", {"operations": [insert] * 101}, who="ann")
     assert (400, "BK400") == (many.status, many.code)

@@ -31,7 +31,9 @@ async def test_violations_of_hidden_rows_keep_their_values(shop: Shop) -> None:
         await shop("POST", "pets", {"name": "x", "chip": "C4"}, who="ann"),
         await shop("PATCH", "pets?id=eq.1", {"chip": "C4"}, who="ann"),
         await shop("POST", "pets", {"id": 4, "name": "x"}, who="ann", headers={"Prefer": "resolution=merge-duplicates"}),
-        await shop("POST", "pets?on_conflict=chip", {"chip": "C4", "name": "x"}, who="ann", headers={"Prefer": "resolution=merge-duplicates"}),
+        await shop(
+            "POST", "pets?on_conflict=chip", {"chip": "C4", "name": "x"}, who="ann", headers={"Prefer": "resolution=merge-duplicates"}
+        ),
         await shop("POST", "pets", {"name": "x", "price": -5}, who="ann"),
         await shop("POST", "pets", {"name": None}, who="ann"),
     ]

@@ -53,7 +53,14 @@ async def test_a_value_is_never_read_as_anything_else(shop: Shop) -> None:
 async def test_an_unknown_name_is_unknown_whatever_it_holds(shop: Shop) -> None:
     for name in EVIL:
         part = quote(_quoted(name), safe="")
-        for query in (f"select={part}", f"{part}=eq.1", f"order={part}", f"select=id,{part}(*)", f"select=id,people!{part}(*)", f"or=({part}.eq.1)"):
+        for query in (
+            f"select={part}",
+            f"{part}=eq.1",
+            f"order={part}",
+            f"select=id,{part}(*)",
+            f"select=id,people!{part}(*)",
+            f"or=({part}.eq.1)",
+        ):
             reply = await shop("GET", f"pets?{query}", who="service")
             assert reply.status in (400, 404), (query, reply.body)
         for kind in (f"select=id::{quote(name, safe='')}", f"select=id.sum()::{quote(name, safe='')}"):
@@ -68,7 +75,7 @@ async def test_columns_and_tables_with_odd_names_work(database_url: str, tmp_pat
     schema = 'create table "we ird""tbl" (id integer primary key, "co\'l ""x" text, "select" text, "a.b" text, "rowid" text, "key" text, "value" text);'
     policies = 'create policy p on "we ird""tbl" for all to anon using (true);'
     async with open_shop(database_url, tmp_path, schema=schema, policies=policies, rows=False) as shop:
-        row = {"id": 1, 'co\'l "x': "1", "select": "2", "a.b": "3", "rowid": "4", "key": "5", "value": "6"}
+        row = {"id": 1, "co'l \"x": "1", "select": "2", "a.b": "3", "rowid": "4", "key": "5", "value": "6"}
         table = quote('we ird"tbl')
         created = await shop("POST", table, row, headers={"Prefer": "return=representation"})
         assert (201, [row]) == (created.status, created.json)
@@ -78,7 +85,9 @@ async def test_columns_and_tables_with_odd_names_work(database_url: str, tmp_pat
             if name == "select":
                 continue  # a reserved key of the query string
             assert (name, [{name: row[name]}]) == (name, found.json)
-        changed = await shop("PATCH", f"{table}?id=eq.1", {name: "z" for name in list(row)[1:]}, headers={"Prefer": "return=representation"})
+        changed = await shop(
+            "PATCH", f"{table}?id=eq.1", {name: "z" for name in list(row)[1:]}, headers={"Prefer": "return=representation"}
+        )
         assert [{"id": 1} | {name: "z" for name in list(row)[1:]}] == changed.json
         assert 204 == (await shop("DELETE", f"{table}?id=eq.1")).status
         assert [] == (await shop("GET", table)).json

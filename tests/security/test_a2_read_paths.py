@@ -45,6 +45,8 @@ async def test_counts_and_aggregates_know_only_visible_rows(shop: Shop, who: str
 
 
 async def test_writes_show_only_what_their_caller_may_read(shop: Shop) -> None:
-    shown = await shop("PATCH", "pets?id=eq.1&select=id,people(*)", {"mood": "wild"}, who="ann", headers={"Prefer": "return=representation"})
+    shown = await shop(
+        "PATCH", "pets?id=eq.1&select=id,people(*)", {"mood": "wild"}, who="ann", headers={"Prefer": "return=representation"}
+    )
     assert b"secret" not in shown.body
     assert [{"id": 1, "people": {"id": shown.json[0]["people"]["id"], "name": "Ann", "city": "Bonn"}}] == orjson.loads(shown.body)

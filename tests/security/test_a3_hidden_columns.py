@@ -72,7 +72,9 @@ async def test_column_privileges_hold_for_writes(database_url: str, tmp_path: ob
         for body in ({"mood": "wild"}, {"name": "no", "mood": "wild"}):
             refused = await shop("PATCH", "pets?id=eq.1", body, who="ann")
             assert (403, "42501") == (refused.status, refused.code)
-        upsert = await shop("POST", "pets", {"id": 1, "name": "x", "mood": "wild"}, who="ann", headers={"Prefer": "resolution=merge-duplicates"})
+        upsert = await shop(
+            "POST", "pets", {"id": 1, "name": "x", "mood": "wild"}, who="ann", headers={"Prefer": "resolution=merge-duplicates"}
+        )
         assert (403, "42501") == (upsert.status, upsert.code)
         row = (await shop.rows("pets"))[0]
         assert ("ok", "calm") == (row["name"], row["mood"])

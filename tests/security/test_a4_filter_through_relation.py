@@ -30,8 +30,12 @@ async def test_the_same_hops_work_for_one_who_may(shop: Shop) -> None:
 
 
 async def test_a_write_cannot_choose_rows_by_what_its_caller_cannot_see(shop: Shop) -> None:
-    reply = await shop("PATCH", "pets?select=id,orders!inner()&id=gt.0", {"mood": "wild"}, who="ann", headers={"Prefer": "return=representation"})
+    reply = await shop(
+        "PATCH", "pets?select=id,orders!inner()&id=gt.0", {"mood": "wild"}, who="ann", headers={"Prefer": "return=representation"}
+    )
     assert [] == reply.json
     await shop("POST", "orders", {"pet_id": 1}, who="bob")
-    again = await shop("PATCH", "pets?select=id,orders!inner()&id=gt.0", {"mood": "wild"}, who="ann", headers={"Prefer": "return=representation"})
+    again = await shop(
+        "PATCH", "pets?select=id,orders!inner()&id=gt.0", {"mood": "wild"}, who="ann", headers={"Prefer": "return=representation"}
+    )
     assert [] == again.json, "Bob's order of Ann's pet is Bob's business"

@@ -28,7 +28,9 @@ async def test_a_null_answer_admits_nothing(database_url: str, tmp_path: Path) -
 
 async def test_an_anonymous_caller_owns_nothing_not_even_what_has_no_owner(database_url: str, tmp_path: Path) -> None:
     """`owner_id = auth.uid()` with no caller compares with NULL: it must not become `is null`."""
-    async with open_shop(database_url, tmp_path, policies="create policy a on pets for all to anon, authenticated using (owner_id = auth.uid());") as shop:
+    async with open_shop(
+        database_url, tmp_path, policies="create policy a on pets for all to anon, authenticated using (owner_id = auth.uid());"
+    ) as shop:
         await shop("PATCH", "pets?id=eq.2", {"owner_id": None}, who="service")
         assert [] == (await shop("GET", "pets")).json
         assert 204 == (await shop("DELETE", "pets?id=eq.2")).status

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
-from typing import Any, Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, Executable, Text, bindparam
 from sqlalchemy.engine.interfaces import Dialect
@@ -51,7 +52,7 @@ class Binds:
         self._binders[name] = lambda values, claims, extra: value
         return bindparam(name, type_=type_())
 
-    def extra(self, key: str, type_: Any = Text) -> ColumnElement[Any]:
+    def given(self, key: str, type_: Any = Text) -> ColumnElement[Any]:
         """A value that the running script gives under `key`."""
         name = f"x_{key}"
         self._binders[name] = lambda values, claims, extra: extra[key]
@@ -81,10 +82,10 @@ def _other(bind: str, constants: Mapping[str, Any]) -> Binder:
 def _claim(bind: str) -> Binder:
     name = _CLAIMS[bind]
     if name == "jwt":
-        return lambda values, claims, extra: claim_binds(claims, datetime.now(timezone.utc))[bind]
+        return lambda values, claims, extra: claim_binds(claims, datetime.now(UTC))[bind]
     if name == "now":  # one instant per request would be nicer to explain; a script gives it as extra when it has one
-        return lambda values, claims, extra: claim_value("now", claims, extra.get("now") or datetime.now(timezone.utc))
+        return lambda values, claims, extra: claim_value("now", claims, extra.get("now") or datetime.now(UTC))
     return lambda values, claims, extra: claim_value(name, claims, _NEVER)
 
 
-_NEVER = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)

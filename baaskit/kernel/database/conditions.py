@@ -7,7 +7,8 @@ On PostgreSQL every value is bound as text and cast in SQL, so its own words and
 from __future__ import annotations
 
 import re
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 import orjson
 from sqlalchemy import Boolean, ColumnElement, case, cast, func, literal_column, select
@@ -72,6 +73,12 @@ def array_literal(values: Value) -> str:
     return "{" + ",".join('"' + v.replace("\\", "\\\\").replace('"', '\\"') + '"' for v in values) + "}"
 
 
+def members(value: Sql, source: Any) -> Sql:
+    """`(select value from source)`, for the right side of IN."""
+    inner: Any = select(value).correlate_except(source).scalar_subquery().element
+    return Grouping(inner)
+
+
 class PostgresWords:
     """Conditions for PostgreSQL."""
 
@@ -84,9 +91,9 @@ class PostgresWords:
         """The value at a place, for filters and order."""
         if not place.steps:
             return reference
-        found = func.to_jsonb(reference) if place.column.type.array else cast(reference, PgType(Type("jsonb")))
+        found: Sql = func.to_jsonb(reference) if place.column.type.array else cast(reference, PgType(Type("jsonb")))
         for step in place.steps:
-            found = Grouping(found.op("->>" if step.as_text else "->")(_pg_key(step)))
+            found = Grouping(found.op("->>" if step.as_text else "->")(_key(step)))
         return found
 
     def order_value(self, place: Place, reference: Sql) -> Sql:
@@ -142,7 +149,7 @@ def _pattern_array(values: Value) -> str:
     return array_literal(tuple(like_pattern(v) for v in values))
 
 
-def _pg_key(step: Step) -> Sql:
+def _key(step: Step) -> Sql:
     return literal_column(str(step.key)) if isinstance(step.key, int) else literal_column(literal(step.key))
 
 
@@ -162,7 +169,7 @@ class SqliteWords:
     def value(self, place: Place, reference: Sql) -> Sql:
         found = reference
         for step in place.steps:
-            key = literal_column(str(step.key)) if isinstance(step.key, int) else literal_column(literal(step.key))
+            key = _key(step)
             found = func.baas_json_text(found, key) if step.as_text else func.baas_json_get(found, key)
         return found
 
@@ -212,7 +219,7 @@ class SqliteWords:
             return orjson.dumps([v.hex().upper() if isinstance(v, bytes) else v for v in found]).decode()
 
         each = func.json_each(self.binds.slot(slot, listed)).table_valued("value").alias(self._name())
-        return infix(left, "IN", Grouping(select(each.c.value).correlate_except(each).scalar_subquery().element))
+        return infix(left, "IN", members(each.c.value, each))
 
     def _quantified(self, left: Sql, kind: Type, test: Test) -> Sql:
         convert = like_pattern if test.operator in ("like", "ilike") else _stored(kind)
@@ -240,14 +247,15 @@ class SqliteWords:
         given = func.json_each(self.binds.slot(test.slot, _stored(kind))).table_valued("value").alias(self._name())
         have = func.json_each(left).table_valued("value").alias(self._name())
         both = {"cs": (given, have), "cd": (have, given), "ov": (given, have)}[test.operator]
-        inner = select(both[1].c.value).correlate_except(both[1]).scalar_subquery().element
-        member = infix(both[0].c.value, "IN", Grouping(inner))
+        member = infix(both[0].c.value, "IN", members(both[1].c.value, both[1]))
         wanted = member if test.operator == "ov" else negate(member)
         found: Sql = select(literal_column("1")).select_from(both[0]).where(wanted).correlate_except(both[0]).exists()
         return case((left.is_not(None), found if test.operator == "ov" else negate(found)))
 
     def _ranked(self, value: Sql, kind: Type) -> Sql:
-        return case(*[(infix(value, "=", literal_column(literal(label))), literal_column(str(rank))) for rank, label in enumerate(kind.labels)])
+        return case(
+            *[(infix(value, "=", literal_column(literal(label))), literal_column(str(rank))) for rank, label in enumerate(kind.labels)]
+        )
 
     def _name(self) -> str:
         self._each = getattr(self, "_each", 0) + 1

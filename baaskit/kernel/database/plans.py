@@ -5,7 +5,8 @@ Everything is dropped at once when the catalogue is swapped, so no request runs 
 
 from __future__ import annotations
 
-from typing import Any, Callable, Literal, Sequence, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, TypeVar
 
 from baaskit.kernel.database import Catalog, Database
 from baaskit.kernel.database.binding import Statement
@@ -23,7 +24,7 @@ Resolution = Literal["merge-duplicates", "ignore-duplicates", ""]
 class CompiledRead:
     """A read plan, its statement, and the statement that counts, compiled when first asked for."""
 
-    __slots__ = ("plan", "statement", "_count", "_dialect", "_catalog")
+    __slots__ = ("_catalog", "_count", "_dialect", "plan", "statement")
 
     def __init__(self, plan: ReadPlan, dialect: str, catalog: Catalog) -> None:
         self.plan = plan
@@ -70,12 +71,21 @@ class Plans:
         )
 
     def insert(
-        self, name: TableName, query: Query, role: str, columns: Sequence[str], resolution: Resolution = "", returning: bool = False, added: Sequence[str] = ()
+        self,
+        name: TableName,
+        query: Query,
+        role: str,
+        columns: Sequence[str],
+        resolution: Resolution = "",
+        returning: bool = False,
+        added: Sequence[str] = (),
     ) -> CompiledWrite:
         catalog, listed, more = self.database.catalog, tuple(columns), tuple(added)
 
         def build() -> CompiledWrite:
-            plan = plan_insert(query, catalog, name, role, listed, added=more, resolution=resolution, returning=returning, limits=self.limits)
+            plan = plan_insert(
+                query, catalog, name, role, listed, added=more, resolution=resolution, returning=returning, limits=self.limits
+            )
             return self._write(plan)
 
         return self.remembered(("insert", name, role, query, listed, more, resolution, returning), build)

@@ -6,7 +6,8 @@ text as literals (quoted), values never: they are parameters.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Select, Text, case, cast, column, false, func, literal_column, select, table
 
@@ -27,7 +28,7 @@ _OBJECT_PAIRS = 400  # SQLite's json_object takes at most 1000 arguments
 
 def relation_of(name: TableName, columns: Sequence[str], dialect: str) -> FromClause:
     """The physical table: `"auth"."users"` on PostgreSQL, `"auth.users"` on SQLite."""
-    listed = [column(c) for c in columns]
+    listed: list[Any] = [column(c) for c in columns]
     if dialect == "postgresql":
         return table(name.name, *listed, schema=name.schema)
     return table(name.name if name.schema == "public" else f"{name.schema}.{name.name}", *listed)
@@ -115,10 +116,14 @@ class Builder:
 
     # ---- reads --------------------------------------------------------------------------------------------------
 
-    def rows(self, plan: ReadPlan, row: FromClause, source: FromClause | None = None, by: Sequence[Sql] = (), *, window: bool = True) -> Select[Any]:
-        """`plan` as one JSON text per row. `source` is what `row` is read from (a join that chooses rows), `by` its order if the plan has none."""
+    def rows(
+        self, plan: ReadPlan, row: FromClause, source: FromClause | None = None, by: Sequence[Sql] = (), *, window: bool = True
+    ) -> Select[Any]:
+        """`plan` as one JSON text per row. `source` is what `row` is read from (a join that chooses rows), `by` its order
+        if the plan has none."""
         pairs = self.pairs(plan, row)
-        statement = select(_object(pairs)) if self.dialect == "sqlite" else select(*[shown.label(name) for name, shown in pairs])
+        columns = [_object(pairs)] if self.dialect == "sqlite" else [shown.label(name) for name, shown in pairs]
+        statement: Select[Any] = select(*columns)
         statement = self._shaped(statement.select_from(row if source is None else source), plan, row, self.conditions(plan, row), window)
         if by and not plan.order:
             statement = statement.order_by(*by)
@@ -227,10 +232,12 @@ class Builder:
                 return func.json(inner.limit(literal_column("1")).scalar_subquery())
             return self._array(inner)
         shell = inner.subquery(f"r{self._next()}")
-        whole = literal_column(shell.name)
+        whole: Sql = literal_column(shell.name)
         if child.relation.to_one:
             return select(func.row_to_json(whole)).select_from(shell).limit(literal_column("1")).scalar_subquery()
-        return func.coalesce(select(func.json_agg(func.row_to_json(whole))).select_from(shell).scalar_subquery(), literal_column("'[]'::json"))
+        return func.coalesce(
+            select(func.json_agg(func.row_to_json(whole))).select_from(shell).scalar_subquery(), literal_column("'[]'::json")
+        )
 
     def _array(self, inner: Select[Any]) -> Sql:
         shell = inner.subquery(f"r{self._next()}")
@@ -240,11 +247,8 @@ class Builder:
 
     def _child_rows(self, child: ReadPlan, row: FromClause, parent: FromClause) -> Select[Any]:
         pairs = self.pairs(child, row)
-        if self.dialect == "sqlite":
-            statement = select(_object(pairs).label("j"))
-        else:
-            statement = select(*[shown.label(name) for name, shown in pairs])
-        statement = self._joined(statement, child, row, parent)
+        columns = [_object(pairs).label("j")] if self.dialect == "sqlite" else [shown.label(name) for name, shown in pairs]
+        statement = self._joined(select(*columns), child, row, parent)
         return self._shaped(statement, child, row, [], window=True)
 
     def _spread(self, child: ReadPlan, parent: FromClause) -> list[tuple[str, Sql]]:
@@ -287,7 +291,9 @@ class Builder:
             between = self.source(child.junction[0])
             tables.append(between)
             statement = statement.select_from(between).where(
-                *_pairs_equal(relation.pairs, parent, between), *_pairs_equal(relation.far_pairs, between, row), *self.admits(child.junction[1], between)
+                *_pairs_equal(relation.pairs, parent, between),
+                *_pairs_equal(relation.far_pairs, between, row),
+                *self.admits(child.junction[1], between),
             )
         else:
             statement = statement.where(*_pairs_equal(relation.pairs, parent, row))
@@ -316,23 +322,37 @@ def _object(pairs: Sequence[tuple[str, Sql]]) -> Sql:
         for name, shown in pairs[start : start + _OBJECT_PAIRS]:
             arguments += [literal_column(literal(name)), shown]
         parts.append(func.json_object(*arguments))
-    found = parts[0]
+    found: Sql = parts[0]
     for part in parts[1:]:
-        found = func.substr(found, literal_column("1"), func.length(found).op("-")(literal_column("1"))).op("||")(literal_column("','")).op("||")(func.substr(part, literal_column("2")))
+        found = (
+            func.substr(found, literal_column("1"), func.length(found).op("-")(literal_column("1")))
+            .op("||")(literal_column("','"))
+            .op("||")(func.substr(part, literal_column("2")))
+        )
     return found
 
 
 def sqlite_cast(value: Sql, place: Place, target: Type) -> Sql:
     """A value as another type, where SQLite can give PostgreSQL's answer. Raises UnsupportedHere for the rest."""
     source = place.type
-    if target.array or source.array or not target.array and target.family not in ("text", "int", "float", "numeric", "json", "date", "bool"):
+    if (
+        target.array
+        or source.array
+        or (not target.array
+        and target.family not in ("text", "int", "float", "numeric", "json", "date", "bool"))
+    ):
         raise UnsupportedHere(f"A cast to {target.sql} is not available on SQLite.", hint=NOT_ON_SQLITE)
     numbers = ("int", "float", "numeric")
     if target.family == "text":
         if source.family == "bool":
-            return case((infix(value, "=", literal_column("1")), literal_column("'true'")), (infix(value, "=", literal_column("0")), literal_column("'false'")))
+            return case(
+                (infix(value, "=", literal_column("1")), literal_column("'true'")),
+                (infix(value, "=", literal_column("0")), literal_column("'false'")),
+            )
         if source.family in ("timestamptz", "timestamp"):
-            return func.replace(func.replace(value, literal_column("'T'"), literal_column("' '")), literal_column("'+00:00'"), literal_column("'+00'"))
+            return func.replace(
+                func.replace(value, literal_column("'T'"), literal_column("' '")), literal_column("'+00:00'"), literal_column("'+00'")
+            )
         if source.family == "numeric" and "," in source.modifiers:
             printed = func.printf(literal_column(literal(f"%.{int(source.modifiers.split(',')[1])}f")), value)
             return case((value.is_not(None), printed))
@@ -348,7 +368,9 @@ def sqlite_cast(value: Sql, place: Place, target: Type) -> Sql:
     if target.family == "json" and source.family == "json":
         return value
     if target.family == "bool" and source.family == "int":
-        return case((infix(value, "<>", literal_column("0")), literal_column("json('true')")), (value.is_not(None), literal_column("json('false')")))
+        return case(
+            (infix(value, "<>", literal_column("0")), literal_column("json('true')")), (value.is_not(None), literal_column("json('false')"))
+        )
     if target.family == source.family:
         return value
     raise UnsupportedHere(f"A cast from {source.sql} to {target.sql} is not available on SQLite.", hint=NOT_ON_SQLITE)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Callable, Generator, Mapping, Sequence
+from typing import Any
 
 import orjson
 
@@ -141,12 +142,15 @@ class _Run:
         access = self.plan.insert
         if access is None or access.check is None:
             return None
-        return all_of((access.check, access.returning)) if self.plan.returning is not None and access.returning is not None else access.check
+        return (
+            all_of((access.check, access.returning)) if self.plan.returning is not None and access.returning is not None else access.check
+        )
 
     def _merge_condition(self) -> Expr | None:
         """An updated row must satisfy both halves of the upsert, as PostgreSQL demands."""
         update, insert = self.plan.update, self.plan.insert
-        assert update is not None and insert is not None
+        assert update is not None
+        assert insert is not None
         found = [check for check in (update.check, insert.check) if check is not None]
         return all_of(tuple(found)) if found else None
 
@@ -165,7 +169,9 @@ class _Run:
     # ---- update and delete --------------------------------------------------------------------------------------------
 
     def update(self, record: Record, raw: str | None) -> Steps:
-        extra: Extra = self.stored(record) if self.sqlite else {"rows": "[" + (raw if raw is not None else orjson.dumps(dict(record)).decode()) + "]"}
+        extra: Extra = (
+            self.stored(record) if self.sqlite else {"rows": "[" + (raw if raw is not None else orjson.dumps(dict(record)).decode()) + "]"}
+        )
         return self._update(record, extra)
 
     def _update(self, record: Record, extra: Extra) -> Steps:
@@ -258,7 +264,7 @@ class _Run:
             values = [(record or {}).get(column) for column in key.columns]
             if any(value is None for value in values):
                 continue
-            stored = [coerce_json(self.table.by_name[c].type, v) for c, v in zip(key.columns, values)]
+            stored = [coerce_json(self.table.by_name[c].type, v) for c, v in zip(key.columns, values, strict=True)]
             target = key.target.name if key.target.schema == "public" else str(key.target)
             tests = " AND ".join(f"{_quoted(column)} = ?" for column in key.target_columns)
             found = yield Sql(f"SELECT 1 FROM {_quoted(target)} WHERE {tests} LIMIT 1", stored)

@@ -6,9 +6,10 @@ Storage forms are those of docs/architecture.md ("Values on SQLite"). On Postgre
 from __future__ import annotations
 
 import re
-from datetime import datetime, time, timedelta, timezone
+from collections.abc import Callable
+from datetime import UTC, datetime, time, timedelta, timezone
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
-from typing import Any, Callable
+from typing import Any
 
 import orjson
 
@@ -195,7 +196,7 @@ def _moment(kind: Type, text: str) -> str:
         special = _written(kind, word, text)
     if aware:
         return moment_text(special)
-    return moment_text(special.replace(tzinfo=timezone.utc)).removesuffix("+00:00")
+    return moment_text(special.replace(tzinfo=UTC)).removesuffix("+00:00")
 
 
 def _special(word: str) -> datetime | None:
@@ -203,8 +204,8 @@ def _special(word: str) -> datetime | None:
     if word not in ("now", "today", "tomorrow", "yesterday", "epoch", "now()"):
         return None
     if word == "epoch":
-        return datetime(1970, 1, 1, tzinfo=timezone.utc)
-    now = datetime.now(timezone.utc)
+        return datetime(1970, 1, 1, tzinfo=UTC)
+    now = datetime.now(UTC)
     if word in ("now", "now()"):
         return now
     day = now.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -212,7 +213,7 @@ def _special(word: str) -> datetime | None:
 
 
 def _written(kind: Type, word: str, text: str) -> datetime:
-    offset, zone = _OFFSET.search(word), timezone.utc
+    offset, zone = _OFFSET.search(word), UTC
     found = _MOMENT.fullmatch(word)
     if found is None and offset is not None:
         found, zone = _MOMENT.fullmatch(word[: offset.start()]), _zone(kind, offset[1], text)
@@ -222,16 +223,22 @@ def _written(kind: Type, word: str, text: str) -> datetime:
         year, month, day, hour, minute = (int(part or 0) for part in found.groups()[:5])
         moment = datetime(year, month, day, hour % 24, minute, int(found[6] or 0), tzinfo=zone)
         moment += timedelta(days=hour // 24, microseconds=round(float(f"0.{found[7] or 0}") * 1e6))
-        return moment if kind.family == "timestamp" else moment.astimezone(timezone.utc)
+        return moment if kind.family == "timestamp" else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise SqlState("22008", f'date/time field value out of range: "{text}"') from None
 
 
 def _zone(kind: Type, sign: str, text: str) -> timezone:
     if sign[0] not in "+-":
-        return timezone.utc
+        return UTC
     digits = sign[1:].replace(":", "")
-    hours, minutes = (int(digits), 0) if len(digits) <= 2 else (int(digits[:-2]), int(digits[-2:])) if len(digits) <= 4 else (int(digits[:2]), int(digits[2:4]))
+    hours, minutes = (
+        (int(digits), 0)
+        if len(digits) <= 2
+        else (int(digits[:-2]), int(digits[-2:]))
+        if len(digits) <= 4
+        else (int(digits[:2]), int(digits[2:4]))
+    )
     shift = timedelta(hours=hours, minutes=minutes)
     if shift >= timedelta(hours=16):
         raise SqlState("22009", f'time zone displacement out of range: "{text}"')

@@ -19,7 +19,9 @@ from baaskit.kernel.schema import Schema, Table, TableName
 class Violation(SqlState):
     """A constraint refused a row. `columns` are the constraint's on `table` when known; `key` is PostgreSQL's detail text."""
 
-    def __init__(self, state: str, message: str, *, table: TableName | None = None, columns: tuple[str, ...] = (), key: str | None = None) -> None:
+    def __init__(
+        self, state: str, message: str, *, table: TableName | None = None, columns: tuple[str, ...] = (), key: str | None = None
+    ) -> None:
         super().__init__(state, message)
         self.table, self.columns, self.key = table, columns, key
 
@@ -64,7 +66,10 @@ def _constraint(text: str, code: int, schema: Schema) -> BaasError:
         raw, _, column = rest.rpartition(".")
         name = _table_name(raw)
         return Violation(
-            "23502", f'null value in column "{column}" of relation "{name.name}" violates not-null constraint', table=name, columns=(column,)
+            "23502",
+            f'null value in column "{column}" of relation "{name.name}" violates not-null constraint',
+            table=name,
+            columns=(column,),
         )
     if kind == "CHECK":
         return Violation("23514", f'new row violates check constraint "{rest[:120]}"')
@@ -83,7 +88,9 @@ def _unique(rest: str, schema: Schema) -> Violation:
     name = _table_name(parts[0][0])
     columns = tuple(part[2] for part in parts)
     table = schema.tables.get(name)
-    return Violation("23505", f'duplicate key value violates unique constraint "{unique_name(table, name, columns)}"', table=name, columns=columns)
+    return Violation(
+        "23505", f'duplicate key value violates unique constraint "{unique_name(table, name, columns)}"', table=name, columns=columns
+    )
 
 
 def unique_name(table: Table | None, name: TableName, columns: tuple[str, ...]) -> str:

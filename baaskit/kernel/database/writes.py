@@ -6,7 +6,8 @@ steps of a transaction as one JSON text under the name `ids`: `[[id…], …]`, 
 
 from __future__ import annotations
 
-from typing import Any, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Text, case, cast, column, delete, func, literal_column, select, true, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -35,7 +36,7 @@ class WriteBuilder(Builder):
             return ((rowid_of(self.table), Type("int8")),)
         return tuple((name, self.table.by_name[name].type) for name in self.table.primary_key) or (("ctid", Type("tid")),)
 
-    def target(self) -> FromClause:
+    def target(self) -> Any:
         """The table under an alias, with its identity's columns."""
         names = list(dict.fromkeys([*(c.name for c in self.table.columns), *(name for name, _ in self.keys)]))
         return relation_of(self.table.name, names, self.dialect).alias("target")
@@ -59,7 +60,7 @@ class WriteBuilder(Builder):
 
     def entries(self) -> Any:
         """`ids` as rows: `value`, and `place` in the order written."""
-        bound = self.binds.extra("ids")
+        bound = self.binds.given("ids")
         if self.dialect == "sqlite":
             return func.json_each(bound).table_valued("value", "key", name="entry")
         listed = func.jsonb_array_elements(cast(cast(bound, Text), PgType(Type("jsonb"))))
@@ -97,16 +98,24 @@ class WriteBuilder(Builder):
 
     def insert(self, columns: Sequence[str], plan: WritePlan) -> Statement:
         """Insert one row (SQLite) or a JSON array of rows (PostgreSQL); rows: identity, as JSON text."""
-        target = relation_of(self.table.name, [*(c.name for c in self.table.columns), *(n for n, _ in self.keys if n not in self.table.by_name)], self.dialect)
+        target: Any = relation_of(
+            self.table.name,
+            [*(c.name for c in self.table.columns), *(n for n, _ in self.keys if n not in self.table.by_name)],
+            self.dialect,
+        )
         statement: Any
         if self.dialect == "sqlite":
             statement = sqlite.insert(target)
-            values = {name: self.binds.extra(name) for name in columns}
+            values = {name: self.binds.given(name) for name in columns}
             statement = statement.values(values) if values else statement.values()
         else:
             statement = postgresql.insert(target)
             given = self.records(columns)
-            statement = statement.from_select(list(columns), select(*[given.c[name] for name in columns]).select_from(given)) if columns else statement
+            statement = (
+                statement.from_select(list(columns), select(*[given.c[name] for name in columns]).select_from(given))
+                if columns
+                else statement
+            )
         if plan.resolution == "ignore-duplicates":
             statement = statement.on_conflict_do_nothing(index_elements=list(plan.conflict or ()))
         elif plan.resolution == "merge-duplicates":
@@ -119,15 +128,15 @@ class WriteBuilder(Builder):
 
     def records(self, columns: Sequence[str]) -> Any:
         """The payload (a JSON array under `rows`) as rows with the columns' types. PostgreSQL."""
-        bound = cast(cast(self.binds.extra("rows"), Text), PgType(Type("json")))
+        bound = cast(cast(self.binds.given("rows"), Text), PgType(Type("json")))
         typed = [column(name, PgType(self.table.by_name[name].type)) for name in columns]
         return func.json_to_recordset(bound).table_valued(*typed, name="given").render_derived(with_types=True)
 
-    def assigned(self, plan: WritePlan) -> tuple[FromClause, dict[str, Sql]]:
+    def assigned(self, plan: WritePlan) -> tuple[Any, dict[str, Sql]]:
         """The update's target and its assignments."""
         row = self.target()
         if self.dialect == "sqlite":
-            return row, {name: self.binds.extra(name) for name in plan.columns}
+            return row, {name: self.binds.given(name) for name in plan.columns}
         given = self.records(plan.columns)
         return row, {name: given.c[name] for name in plan.columns}
 
@@ -160,7 +169,7 @@ class WriteBuilder(Builder):
     def capture(self, plan: WritePlan, old: Sequence[str]) -> Statement:
         """Identity and old values of the rows that an update or delete will touch, locked where that is a notion."""
         row = self.target()
-        using = (plan.update or plan.delete)
+        using = plan.update or plan.delete
         assert using is not None
         statement = select(self.identity(row, old)).select_from(row).where(*self.chosen(plan, using.using, row, False))
         if self.dialect == "postgresql":
@@ -170,12 +179,15 @@ class WriteBuilder(Builder):
     def conflicting(self, plan: WritePlan, old: Sequence[str]) -> Statement:
         """Rows that an upsert will meet: identity with old values, and whether the caller may update them."""
         row = self.target()
-        assert plan.update is not None and plan.conflict is not None
+        assert plan.update is not None
+        assert plan.conflict is not None
         allowed = _all(self.admits(plan.update, row) or [true()])
         flag = case((allowed, literal_column("1")), else_=literal_column("0"))
         statement = select(self.identity(row, old), flag)
         if self.dialect == "sqlite":
-            return self.binds.compile(statement.select_from(row).where(*[infix(row.c[n], "=", self.binds.extra(n)) for n in plan.conflict]), "sqlite")
+            return self.binds.compile(
+                statement.select_from(row).where(*[infix(row.c[n], "=", self.binds.given(n)) for n in plan.conflict]), "sqlite"
+            )
         given = self.records(plan.conflict)
         joined = row.join(given, _all([infix(row.c[n], "=", given.c[n]) for n in plan.conflict]))
         return self.binds.compile(statement.select_from(joined).with_for_update(of=row), "postgresql")

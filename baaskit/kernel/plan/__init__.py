@@ -24,6 +24,7 @@ from baaskit.kernel.plan.types import (
 from baaskit.kernel.plan.write import plan_delete, plan_insert, plan_update
 
 __all__ = [
-    "AggregateOut", "Catalog", "ColumnOut", "EmbedOut", "EmbedTest", "Group", "Limits", "LivePlan", "OrderBy", "Out", "Place", "ReadPlan",
+    "AggregateOut", "Catalog", "ColumnOut", "EmbedOut", "EmbedTest", "Group", "Limits", "LivePlan",
+    "OrderBy", "Out", "Place", "ReadPlan",
     "Relation", "Test", "Where", "WritePlan", "find_table", "pg_name", "plan_delete", "plan_insert", "plan_live", "plan_read", "plan_update",
 ]  # fmt: skip

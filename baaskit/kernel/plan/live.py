@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timezone
+from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
-from typing import Any, Callable, Mapping
+from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from baaskit.errors.rest import UnknownTable
 from baaskit.kernel.plan.read import plan_read
-from baaskit.kernel.plan.types import Catalog, ColumnOut, Group, Limits, ReadPlan, Test, Where
+from baaskit.kernel.plan.types import DEFAULT_LIMITS, Catalog, ColumnOut, Group, Limits, ReadPlan, Test, Where
 from baaskit.kernel.query import Query, Value, parse
 from baaskit.kernel.schema import Column, TableName, Type
 
@@ -51,7 +52,7 @@ class LivePlan:
 
 
 def plan_live(
-    text: str, catalog: Catalog, role: str, *, schemas: tuple[str, ...] = ("public",), schema: str | None = None, limits: Limits = Limits()
+    text: str, catalog: Catalog, role: str, *, schemas: tuple[str, ...] = ("public",), schema: str | None = None, limits: Limits = DEFAULT_LIMITS
 ) -> LivePlan:
     """Plan `pets?select=id,name&status=eq.available&order=price&limit=20` for `role`.
 
@@ -211,4 +212,4 @@ def _moment(family: str, text: str) -> Any:
         return None
     if family == "timestamp":
         return found.replace(tzinfo=None)
-    return found if found.tzinfo else found.replace(tzinfo=timezone.utc)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

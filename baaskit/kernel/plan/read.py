@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Iterable
 
 from baaskit.errors.rest import EmbedFilterNotNull, NotEmbedded, NotToOne, SqlState, TooComplex, UnknownColumn, UnknownTable
 from baaskit.kernel.plan.relations import find_relation
 from baaskit.kernel.plan.types import (
+    DEFAULT_LIMITS,
     AggregateOut,
     Catalog,
     ColumnOut,
@@ -103,7 +104,15 @@ class Planner:
         where = tuple(self.where(table, condition, names) for condition in asked.conditions)
         self._check_grouping(table, outputs, order)
         return ReadPlan(
-            table, self.select_access(table.name), _once(outputs), where, order, asked.limit, asked.offset, self.limits.max_rows, tuple(children)
+            table,
+            self.select_access(table.name),
+            _once(outputs),
+            where,
+            order,
+            asked.limit,
+            asked.offset,
+            self.limits.max_rows,
+            tuple(children),
         )
 
     def _outputs(self, table: Table, item: Star | Item) -> Iterable[Out]:
@@ -116,7 +125,8 @@ class Planner:
         if item.aggregate:
             result = Type.parse(item.aggregate_cast) if item.aggregate_cast else None
             return [AggregateOut(item.alias or item.aggregate, item.aggregate, place, cast, result)]
-        assert place is not None and item.field is not None
+        assert place is not None
+        assert item.field is not None
         return [ColumnOut(item.alias or _output_name(item.field), place, cast)]
 
     def _embed(self, parent: Table, item: Embed, path: Path, levels: dict[Path, Level]) -> ReadPlan:
@@ -125,10 +135,10 @@ class Planner:
             raise TooComplex(f"The request embeds more than {self.limits.max_embeds} tables.")
         relation = find_relation(self.catalog.schema, parent, item, self.readable)
         table = self.catalog.schema.tables[relation.child]
-        below = path + (item.name,)
-        if item.alias and below not in levels and path + (item.target,) in levels:
-            levels[below] = levels.pop(path + (item.target,))  # filters may use the relation's name although it has an alias
-        for other in [p for p in levels if item.alias and p[: len(below)] == path + (item.target,) and len(p) > len(below)]:
+        below = (*path, item.name)
+        if item.alias and below not in levels and (*path, item.target) in levels:
+            levels[below] = levels.pop((*path, item.target))  # filters may use the relation's name although it has an alias
+        for other in [p for p in levels if item.alias and p[: len(below)] == (*path, item.target) and len(p) > len(below)]:
             levels[below + other[len(below) :]] = levels.pop(other)
         plan = self.level(table, item.items, below, levels)
         return _joined(plan, relation, item.inner, self._junction(relation))
@@ -236,7 +246,7 @@ def find_table(catalog: Catalog, name: TableName) -> Table:
     return table
 
 
-def plan_read(query: Query, catalog: Catalog, name: TableName, role: str, limits: Limits = Limits()) -> ReadPlan:
+def plan_read(query: Query, catalog: Catalog, name: TableName, role: str, limits: Limits = DEFAULT_LIMITS) -> ReadPlan:
     """The plan of `query` on table `name` for `role`. `name.schema` must be one that the caller may address.
 
     Raises UnknownTable, UnknownColumn, NoRelation, AmbiguousRelation, NotEmbedded, SqlState, TooComplex.
@@ -251,5 +261,3 @@ def plan_read(query: Query, catalog: Catalog, name: TableName, role: str, limits
 
 def _paths(plan: ReadPlan) -> set[Path]:
     return {(out.name,) for out in plan.outputs if isinstance(out, EmbedOut)}
-
-

@@ -5,12 +5,12 @@ Rules of wire.md §1.3. A relation through a column or junction that the role ma
 
 from __future__ import annotations
 
-from typing import Callable, Iterator
+from collections.abc import Callable, Iterator
 
 from baaskit.errors.rest import AmbiguousRelation, NoRelation
 from baaskit.kernel.plan.types import Relation
 from baaskit.kernel.query import Embed
-from baaskit.kernel.schema import ForeignKey, Schema, Table, TableName
+from baaskit.kernel.schema import ForeignKey, Schema, Table
 
 Readable = Callable[[Table, tuple[str, ...]], bool]  # may the role read these columns?
 
@@ -20,16 +20,21 @@ def relations_of(schema: Schema, parent: Table, readable: Readable) -> Iterator[
     name = parent.name
     for key in parent.foreign_keys:
         target = schema.tables.get(key.target)
-        if target is not None and target.name.schema == name.schema and readable(parent, key.columns) and readable(target, key.target_columns):
+        if (
+            target is not None
+            and target.name.schema == name.schema
+            and readable(parent, key.columns)
+            and readable(target, key.target_columns)
+        ):
             kind = "one-to-one" if _unique(parent, key.columns) else "many-to-one"
-            yield Relation(kind, name, key.target, key.name, tuple(zip(key.columns, key.target_columns)))  # type: ignore[arg-type]
+            yield Relation(kind, name, key.target, key.name, tuple(zip(key.columns, key.target_columns, strict=True)))  # type: ignore[arg-type]
     for other in schema.tables.values():
         if other.name.schema != name.schema:
             continue
         for key in other.foreign_keys:
             if key.target == name and readable(other, key.columns) and readable(parent, key.target_columns):
                 kind = "one-to-one" if _unique(other, key.columns) else "one-to-many"
-                yield Relation(kind, name, other.name, key.name, tuple(zip(key.target_columns, key.columns)))  # type: ignore[arg-type]
+                yield Relation(kind, name, other.name, key.name, tuple(zip(key.target_columns, key.columns, strict=True)))  # type: ignore[arg-type]
                 yield from _through(schema, parent, other, key, readable)
 
 
@@ -46,8 +51,8 @@ def _through(schema: Schema, parent: Table, junction: Table, near: ForeignKey, r
             continue
         if readable(junction, far.columns) and readable(target, far.target_columns):
             yield Relation(
-                "many-to-many", parent.name, far.target, near.name, tuple(zip(near.target_columns, near.columns)),
-                junction.name, far.name, tuple(zip(far.columns, far.target_columns)),
+                "many-to-many", parent.name, far.target, near.name, tuple(zip(near.target_columns, near.columns, strict=True)),
+                junction.name, far.name, tuple(zip(far.columns, far.target_columns, strict=True)),
             )  # fmt: skip
 
 
@@ -80,9 +85,13 @@ def _means(relation: Relation, target: str, hint: str) -> bool:
     by_name = relation.child.name == target
     if not hint:
         if itself and not relation.junction:
-            return (by_name and not relation.kind == "many-to-one") or (relation.kind == "many-to-one" and target in (near, relation.constraint))
+            return (by_name and relation.kind != "many-to-one") or (
+                relation.kind == "many-to-one" and target in (near, relation.constraint)
+            )
         upwards = relation.kind in ("many-to-one", "one-to-one")
-        return by_name or (not relation.junction and (target == relation.constraint or (upwards and target == near and target in _owned(relation))))
+        return by_name or (
+            not relation.junction and (target == relation.constraint or (upwards and target == near and target in _owned(relation)))
+        )
     if not by_name:
         return relation.kind == "many-to-one" and target == near and hint == far
     if relation.junction:

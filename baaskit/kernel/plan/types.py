@@ -7,7 +7,7 @@ other callers of the same role.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol, Union
+from typing import Literal, Protocol
 
 from baaskit.kernel.policy import Access, PolicySet
 from baaskit.kernel.query import Aggregate, Step
@@ -31,6 +31,9 @@ class Limits:
 
     max_rows: int | None = 1000
     max_embeds: int = 30
+
+
+DEFAULT_LIMITS = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,7 @@ class EmbedOut:
     spread: bool = False
 
 
-Out = Union[ColumnOut, AggregateOut, EmbedOut]
+Out = ColumnOut | AggregateOut | EmbedOut
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,7 @@ class Group:
     negated: bool = False
 
 
-Where = Union[Test, EmbedTest, Group]
+Where = Test | EmbedTest | Group
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, Sequence
+from collections.abc import Sequence
+from typing import Literal
 
 from baaskit.errors.rest import NotEmbedded, PermissionDenied, SqlState, UnknownColumn, UnknownPayloadColumn, violates_policy
 from baaskit.kernel.plan.read import Planner, find_table
-from baaskit.kernel.plan.types import Catalog, Limits, ReadPlan, Where, WritePlan
+from baaskit.kernel.plan.types import DEFAULT_LIMITS, Catalog, Limits, ReadPlan, Where, WritePlan
 from baaskit.kernel.policy import Access
 from baaskit.kernel.query import Level, Query
 from baaskit.kernel.schema import Table, TableName
@@ -24,7 +25,7 @@ def plan_insert(
     added: Sequence[str] = (),
     resolution: Resolution = "",
     returning: bool = False,
-    limits: Limits = Limits(),
+    limits: Limits = DEFAULT_LIMITS,
 ) -> WritePlan:
     """The plan of inserting rows that set `columns`; with `resolution` an upsert on `on_conflict` or the primary key.
 
@@ -56,7 +57,7 @@ def plan_update(
     *,
     added: Sequence[str] = (),
     returning: bool = False,
-    limits: Limits = Limits(),
+    limits: Limits = DEFAULT_LIMITS,
 ) -> WritePlan:
     """The plan of setting `columns` on the rows that the filters choose. Without a filter: 21000. `added` as in `plan_insert`."""
     planner = Planner(catalog, role, limits)
@@ -68,7 +69,9 @@ def plan_update(
     return WritePlan(table, "update", columns, planner.select_access(name), update=access, where=where, children=children, returning=shown)
 
 
-def plan_delete(query: Query, catalog: Catalog, name: TableName, role: str, *, returning: bool = False, limits: Limits = Limits()) -> WritePlan:
+def plan_delete(
+    query: Query, catalog: Catalog, name: TableName, role: str, *, returning: bool = False, limits: Limits = DEFAULT_LIMITS
+) -> WritePlan:
     """The plan of deleting the rows that the filters choose. Without a filter: 21000."""
     planner = Planner(catalog, role, limits)
     table = _writable(find_table(catalog, name), "delete from")
@@ -100,7 +103,11 @@ def _check_columns(planner: Planner, table: Table, columns: Sequence[str], acces
         if not writable:
             raise PermissionDenied(f'permission denied for column "{name}" of table "{table.name.name}"')
         if column.generated or (column.identity == "always"):
-            verb = f'cannot insert a non-DEFAULT value into column "{name}"' if command == "insert" else f'column "{name}" can only be updated to DEFAULT'
+            verb = (
+                f'cannot insert a non-DEFAULT value into column "{name}"'
+                if command == "insert"
+                else f'column "{name}" can only be updated to DEFAULT'
+            )
             raise SqlState("428C9", verb)
 
 
@@ -118,7 +125,9 @@ def _conflict(planner: Planner, table: Table, query: Query, resolution: Resoluti
     return tuple(wanted)
 
 
-def _chosen(planner: Planner, table: Table, query: Query, returning: bool, command: str) -> tuple[tuple[Where, ...], tuple[ReadPlan, ...], ReadPlan | None]:
+def _chosen(
+    planner: Planner, table: Table, query: Query, returning: bool, command: str
+) -> tuple[tuple[Where, ...], tuple[ReadPlan, ...], ReadPlan | None]:
     """Conditions of the root, the embeds they may name, and the plan that shows the rows."""
     levels = {level.path: level for level in query.levels}
     plan = planner.level(table, query.select, (), levels)

@@ -6,7 +6,8 @@ Every refusal is PGRST100 with the place. Limits on length, depth and number kee
 from __future__ import annotations
 
 import re
-from typing import Iterable, Literal, NoReturn, cast
+from collections.abc import Iterable
+from typing import Literal, NoReturn, cast
 
 from baaskit.errors.rest import TooComplex, UnparsableQuery
 from baaskit.kernel.query.types import (
@@ -48,7 +49,7 @@ _RESERVED = frozenset({"select", "columns", "on_conflict"})
 class _Reader:
     """A place in a text. `what` says which part of the request is read, for messages."""
 
-    __slots__ = ("text", "at", "what")
+    __slots__ = ("at", "text", "what")
 
     def __init__(self, text: str, what: str) -> None:
         if len(text) > MAX_TEXT:
@@ -515,7 +516,8 @@ def _term(reader: _Reader) -> Order:
     field = Field(name, _steps(reader))
     if relation:
         reader.need(")")
-    descending, nulls = False, cast(Literal["first", "last", ""], "")
+    descending = False
+    nulls: Literal["first", "last", ""] = ""
     seen = 0
     while reader.text.startswith(".", reader.at):
         found = _DIRECTION.match(reader.text, reader.at)

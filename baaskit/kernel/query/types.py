@@ -7,17 +7,18 @@ requests that differ in values only are equal queries (`==`, `hash`), which is w
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, Union
+from typing import Literal
 
 Path = tuple[str, ...]  # names of embeds from the root; () is the table itself
 Aggregate = Literal["count", "sum", "avg", "min", "max"]
 
-PLAIN_OPERATORS = frozenset(
-    "eq neq gt gte lt lte like ilike match imatch in is isdistinct cs cd ov sl sr nxr nxl adj fts plfts phfts wfts".split()
-)
-QUANTIFIED = frozenset("eq gt gte lt lte like ilike match imatch".split())
-SEARCHES = frozenset("fts plfts phfts wfts".split())
-IS_WORDS = frozenset("null not_null true false unknown".split())
+PLAIN_OPERATORS = frozenset({
+    "eq", "neq", "gt", "gte", "lt", "lte", "like", "ilike", "match", "imatch", "in", "is", "isdistinct", "cs", "cd", "ov", "sl", "sr",
+    "nxr", "nxl", "adj", "fts", "plfts", "phfts", "wfts",
+})  # fmt: skip
+QUANTIFIED = frozenset(["eq", "gt", "gte", "lt", "lte", "like", "ilike", "match", "imatch"])
+SEARCHES = frozenset(["fts", "plfts", "phfts", "wfts"])
+IS_WORDS = frozenset(["null", "not_null", "true", "false", "unknown"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class Logic:
     negated: bool = False
 
 
-Condition = Union[Filter, Logic]
+Condition = Filter | Logic
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ class Embed:
         return self.alias or self.target
 
 
-Selected = Union[Star, Item, Embed]
+Selected = Star | Item | Embed
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ class Level:
     offset: int = -1
 
 
-Value = Union[str, int, tuple[str, ...]]
+Value = str | int | tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
