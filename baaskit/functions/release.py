@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import hashlib
 import logging
 import os
@@ -12,6 +13,7 @@ import socket
 import struct
 import subprocess
 import tempfile
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
@@ -29,6 +31,8 @@ _CONTROL_LIMIT = 16 * 2**20
 _IMPORT_SECONDS = 30.0
 _FORK_SECONDS = 10.0
 _REMEMBERED_EXITS = 64
+_PREFIX = "baaskit-functions-"
+_YOUNG_SECONDS = 60.0  # a copy this fresh may not be locked yet
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid of SCM_CREDENTIALS
 _SKIPPED = shutil.ignore_patterns("__pycache__", "*.pyc", ".*", "node_modules")
 
@@ -61,6 +65,8 @@ class Release:
     def __init__(self, copy: Path, process: subprocess.Popen[bytes], control: socket.socket, output: int) -> None:
         self.manifest = Manifest()
         self.copy = copy
+        self._lock = os.open(copy.parent, os.O_RDONLY)
+        fcntl.flock(self._lock, fcntl.LOCK_SH)  # held while we live; see `sweep`
         self._process = process
         self._control = control
         self._decoder = Decoder(_CONTROL_LIMIT)
@@ -76,6 +82,7 @@ class Release:
     @classmethod
     async def start(cls, folder: Path, box: sandbox.Sandbox, limits: Limits) -> Release:
         """Import `folder` in a new zygote. Raises Faults, naming every file and line that is wrong; nothing is left behind then."""
+        await asyncio.to_thread(sweep, Path(tempfile.gettempdir()), time.time())
         copy, digest = await asyncio.to_thread(_copy, folder)
         ours, theirs = socket.socketpair()
         read, write = os.pipe()
@@ -153,6 +160,9 @@ class Release:
             os.close(self._output)
             self._output = -1
         await asyncio.to_thread(shutil.rmtree, self.copy.parent, True)
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
 
     async def _boot(self, copy: Path, folder: Path, digest: str, box: sandbox.Sandbox, limits: Limits) -> None:
         os.set_blocking(self._output, False)
@@ -241,9 +251,24 @@ async def _greeted(loop: asyncio.AbstractEventLoop, sock: socket.socket) -> int:
     return pid
 
 
+def sweep(folder: Path, now: float) -> None:
+    """Remove copies in `folder` (the system's temporary one) that a server left behind because it was killed: nobody locks them."""
+    for left in folder.glob(f"{_PREFIX}*"):
+        with suppress(OSError):
+            about = left.stat()
+            if about.st_uid != os.geteuid() or now - about.st_mtime < _YOUNG_SECONDS:
+                continue
+            descriptor = os.open(left, os.O_RDONLY | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(left, ignore_errors=True)
+            finally:
+                os.close(descriptor)
+
+
 def _copy(folder: Path) -> tuple[Path, str]:
     """A copy that any user may read and nobody writes, so a release never changes while it runs; and the hash of its files."""
-    copy = Path(tempfile.mkdtemp(prefix="baaskit-functions-"))
+    copy = Path(tempfile.mkdtemp(prefix=_PREFIX))
     os.chmod(copy, 0o755)  # noqa: S103  # workers run as another user
     inner = copy / "functions"
     if folder.is_dir():

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from baaskit.errors import Faults
+from baaskit.functions.release import sweep
 from baaskit.functions.service import check
 
 pytestmark = pytest.mark.anyio
@@ -157,3 +159,21 @@ async def test_min_instances_are_kept_warm(make_rig: Any) -> None:
     await rig.service._pool.warm()
     await rig.call("warm")
     assert (rig.service._pool.idle("http:warm"), rig.service.invocations.recent("warm")[0].cold) == (2, False)
+
+
+async def test_copies_of_killed_servers_are_swept_and_those_in_use_are_not(make_rig: Any, tmp_path: Path) -> None:
+    rig = await make_rig(shop=ONE, _shared="VERSION = 'one'")
+    in_use, left = rig.service._pool.release.copy.parent, _left_behind(tmp_path)
+    linked = tmp_path / in_use.name
+    in_use.rename(linked)
+    sweep(tmp_path, time.time())
+    assert (linked.exists(), left.exists()) == (True, True)
+    sweep(tmp_path, time.time() + 1000)
+    assert (linked.exists(), left.exists()) == (True, False)
+    linked.rename(in_use)
+
+
+def _left_behind(folder: Path) -> Path:
+    left = folder / "baaskit-functions-left"
+    (left / "functions").mkdir(parents=True)
+    return left
