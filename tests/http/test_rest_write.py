@@ -108,6 +108,8 @@ async def test_violations_speak_as_postgresql_does(shop: Shop) -> None:
     assert f"Key (id)=({ANN}) already exists." == unique.json["details"]
     missing = await shop("POST", "people", {"id": ANN[:-1] + "9"}, who="service")
     assert 'null value in column "name" of relation "people" violates not-null constraint' == missing.json["message"]
+    checked = await shop("POST", "pets", {"name": "x", "price": -1}, who="service")
+    assert 'new row for relation "pets" violates check constraint "pets_price_check"' == checked.json["message"]
     foreign = await shop("POST", "orders", {"pet_id": 99, "buyer_id": ANN}, who="service")
     assert (409, "23503") == (foreign.status, foreign.code)
     assert 'insert or update on table "orders" violates foreign key constraint "orders_pet_id_fkey"' == foreign.json["message"]

@@ -235,6 +235,8 @@ class _Run:
 
     def _explained(self, problem: Violation, record: Record | None) -> Generator[Sql, list[Any], SqlState]:
         """The violation as this caller may know it: key values only to one who may read every row of the table (A3)."""
+        if problem.code == "23514" and self.sqlite:
+            problem = Violation("23514", f'new row for relation "{self.table.name.name}" {problem.message}', table=self.table.name)
         if problem.code == "23503" and self.sqlite:
             problem = yield from self._broken_key(problem, record)
         if problem.code == "23505" and problem.key is None and record is not None and problem.columns:
@@ -257,8 +259,8 @@ class _Run:
             for other in self.write.schema.tables.values():
                 for key in other.foreign_keys:
                     if key.target == name and key.on_delete in ("no action", "restrict"):
-                        words = f'update or delete on table "{name.name}" violates foreign key constraint "{key.name}" on table "{other.name.name}"'
-                        return Violation("23503", words, table=name)
+                        where = f'"{name.name}" violates foreign key constraint "{key.name}" on table "{other.name.name}"'
+                        return Violation("23503", f"update or delete on table {where}", table=name)
             return problem
         for key in self.table.foreign_keys:
             values = [(record or {}).get(column) for column in key.columns]

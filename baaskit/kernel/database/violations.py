@@ -72,7 +72,7 @@ def _constraint(text: str, code: int, schema: Schema) -> BaasError:
             columns=(column,),
         )
     if kind == "CHECK":
-        return Violation("23514", f'new row violates check constraint "{rest[:120]}"')
+        return Violation("23514", f'violates check constraint "{rest[:120]}"')
     if kind == "FOREIGN KEY":
         return Violation("23503", "insert, update or delete violates a foreign key constraint")
     if code == apsw.SQLITE_CONSTRAINT_TRIGGER:
