@@ -35,6 +35,7 @@ from baaskit.site import Site
 from baaskit.wire import Cors, Receive, Scope, Send, respond
 
 HOUSEKEEPING_SECONDS = 60
+RESERVED = ("/admin/", "/auth/v1/", "/console", "/functions/v1/", "/realtime/v1/", "/storage/v1/", "/health", "/openapi.json", "/.well-known/")
 
 
 class App:
@@ -109,7 +110,7 @@ class App:
                 await self.realtime(scope, receive, send)
             elif scope["path"].startswith("/rest/v1"):
                 await self.rest(scope, receive, send)
-            elif self._site is not None and self._site.has(scope):
+            elif self._site is not None and not scope["path"].startswith(RESERVED) and self._site.has(scope):
                 await self._site(scope, receive, send)
             else:
                 await self._fastapi(scope, receive, send)

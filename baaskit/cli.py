@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import typer
 from rich.console import Console
 
+from baaskit import __version__
 from baaskit.errors import BaasError, Fault, Faults
 from baaskit.project import POLICIES, Project, init_project, load_project
 from baaskit.settings import Settings, load_settings
@@ -34,14 +35,23 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 out, err = Console(highlight=False, soft_wrap=True), Console(stderr=True, highlight=False, soft_wrap=True)
 
-cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich",
-                  help="A backend in one process: data API, sign-in, live queries, files, functions, console.")  # fmt: skip
+cli = typer.Typer(no_args_is_help=True, invoke_without_command=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
 users = typer.Typer(no_args_is_help=True, help="Users of the project's app.")
 admins = typer.Typer(no_args_is_help=True, help="People who may use the console.")
 policies = typer.Typer(no_args_is_help=True, help="The live policies and the file policies.sql.")
 cli.add_typer(users, name="users")
 cli.add_typer(admins, name="admins")
 cli.add_typer(policies, name="policies")
+
+
+
+@cli.callback()
+def program(version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False) -> None:
+    """A backend in one process: data API, sign-in, live queries, files, functions, console."""
+    if version:
+        typer.echo(f"baaskit {__version__}")
+        raise typer.Exit
+
 
 Dir = Annotated[Path, typer.Argument(metavar="DIR", help="The project's folder.")]
 InDir = Annotated[Path, typer.Option("--dir", "-C", help="The project's folder.")]

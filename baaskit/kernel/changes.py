@@ -125,7 +125,11 @@ class ChangeFeed:
     async def start(self) -> None:
         self.cursor = await self.here()
         loop = asyncio.get_running_loop()
-        self._database.on_commit = lambda: loop.call_soon_threadsafe(self._woken.set)
+
+        def wake() -> None:
+            loop.call_soon_threadsafe(self._woken.set)
+
+        self._database.on_commit = wake
         self._task = asyncio.create_task(self._follow(), name="change feed")
 
     async def stop(self) -> None:

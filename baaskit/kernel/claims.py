@@ -16,6 +16,7 @@ from baaskit.errors import EndedSession, ExpiredToken, InvalidToken
 LEEWAY_SECONDS = 30  # PostgREST's leeway for exp, nbf and iat
 ROLES = frozenset({"anon", "authenticated", "service_role"})
 _CACHE_LIMIT = 20_000  # tokens
+_ONLY_SIGNATURE: Any = {f"verify_{claim}": False for claim in ("exp", "aud", "iat", "nbf", "sub")}  # times are judged here, by `now`
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +100,11 @@ class Verifier:
             return Claims(role, None, {"role": role}, token)
         try:
             header = jwt.get_unverified_header(token)
-            if header.get("alg") == "HS256":
-                key, algorithms = self._secret, ["HS256"]
-            else:
-                key, algorithms = self._public_keys.get(header.get("kid", "")), ["ES256"]
-                if key is None:
-                    raise InvalidToken("No suitable key was found to decode the JWT")
-            payload = jwt.decode(token, key, algorithms=algorithms, options={"verify_exp": False, "verify_aud": False, "verify_iat": False, "verify_nbf": False, "verify_sub": False})
+            by_secret = header.get("alg") == "HS256"
+            key = self._secret if by_secret else self._public_keys.get(header.get("kid", ""))
+            if key is None:
+                raise InvalidToken("No suitable key was found to decode the JWT")
+            payload = jwt.decode(token, key, algorithms=["HS256" if by_secret else "ES256"], options=_ONLY_SIGNATURE)
         except jwt.PyJWTError as problem:
             raise InvalidToken(f"JWT could not be verified: {problem}") from problem
         nbf = payload.get("nbf")

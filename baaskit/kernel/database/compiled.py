@@ -43,7 +43,7 @@ class Compiled:
     def rows(self, tuples: Sequence[Sequence[Any]]) -> list[Row]:
         return [
             {name: convert(value) if convert is not None and value is not None else value
-             for name, value, convert in zip(self.columns, row, self.converts)}
+             for name, value, convert in zip(self.columns, row, self.converts, strict=True)}
             for row in tuples
         ]  # fmt: skip
 
@@ -51,7 +51,7 @@ class Compiled:
 def make_dialect(name: str) -> Dialect:
     """A dialect without an engine, whose compiled text fits apsw or asyncpg."""
     if name == "sqlite":
-        return SQLiteDialect_pysqlite(paramstyle="qmark")  # type: ignore[no-untyped-call]
+        return SQLiteDialect_pysqlite(paramstyle="qmark")
     dialect = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
     dialect._backslash_escapes = False
     return dialect
@@ -67,15 +67,16 @@ class Compiler:
     def compile(self, statement: Executable, params: Mapping[str, Any] | None = None) -> tuple[Compiled, dict[str, Any]]:
         """The compiled form and the values to bind: those inside the statement, overridden by `params`."""
         keys = list(params) if params else []
-        found = statement._compile_w_cache(self.dialect, compiled_cache=self._cache, column_keys=keys)  # type: ignore[attr-defined]
+        statement_: Any = statement  # the cache of compiled forms is SQLAlchemy's own, reached as its Connection reaches it
+        found = statement_._compile_w_cache(self.dialect, compiled_cache=self._cache, column_keys=keys)
         sql_compiler: SQLCompiler = found[0]
-        values = sql_compiler.construct_params(params, extracted_parameters=found[1])
+        values = dict(sql_compiler.construct_params(params, extracted_parameters=found[1]))
         if sql_compiler.post_compile_params or sql_compiler.literal_execute_params:
             expanded = sql_compiler._process_parameters_for_postcompile(values)
             compiled = self._describe(sql_compiler, expanded.statement, tuple(expanded.positiontup or ()), dict(expanded.processors))
             return compiled, {**values, **expanded.additional_parameters}
-        compiled = sql_compiler.__dict__.get("_baaskit") or self._remember(sql_compiler)
-        return compiled, values
+        ready: Compiled = sql_compiler.__dict__.get("_baaskit") or self._remember(sql_compiler)
+        return ready, values
 
     def _remember(self, sql_compiler: SQLCompiler) -> Compiled:
         """Describe once and keep the description on SQLAlchemy's own cached object, so that both leave the cache together."""

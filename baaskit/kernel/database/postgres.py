@@ -31,6 +31,7 @@ async def _prepare(link: asyncpg.Connection[Any]) -> None:
 
 
 def _dump(value: Any) -> str:
+    """A str is JSON text already (a request's body is bound as it came); a JSON string must be given as such a text."""
     return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 

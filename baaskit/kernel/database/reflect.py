@@ -7,9 +7,11 @@ is not described there (made by another program) is read from its declared types
 from __future__ import annotations
 
 import re
-from typing import Any, Iterable, Mapping
+import warnings
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, exc, inspect
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine.reflection import Inspector, ObjectKind
 
@@ -34,8 +36,10 @@ def logical(name: str, schema: str | None) -> TableName:
 
 def reflect(connection: Connection, tables: Tables, schemas: Iterable[str], noted: Noted, captured: frozenset[TableName], version: int) -> Schema:
     """The `Schema` of the given user schemas plus our own tables. Blocking; call it off the event loop."""
+    # An index over an expression has no columns to reflect; SQLAlchemy says so each time, and we do not need it.
+    warnings.filterwarnings("ignore", "Skipped unsupported reflection of expression-based index", exc.SAWarning)
     inspector = inspect(connection)
-    names = [None] if tables.dialect == "sqlite" else [*dict.fromkeys([*schemas, *SCHEMAS])]
+    names: list[str | None] = [None] if tables.dialect == "sqlite" else [*dict.fromkeys([*schemas, *SCHEMAS])]
     found: dict[TableName, Table] = {}
     for schema in names:
         for table in _tables(inspector, schema, noted, _builtin_types(tables)):
@@ -46,7 +50,7 @@ def reflect(connection: Connection, tables: Tables, schemas: Iterable[str], note
 def _tables(inspector: Inspector, schema: str | None, noted: Noted, builtin: Noted) -> Iterable[Table]:
     kind = ObjectKind.ANY
     columns = inspector.get_multi_columns(schema=schema, kind=kind)
-    keys = inspector.get_multi_pk_constraint(schema=schema, kind=ObjectKind.TABLE)
+    keys: dict[Any, Any] = inspector.get_multi_pk_constraint(schema=schema, kind=ObjectKind.TABLE)
     foreign = inspector.get_multi_foreign_keys(schema=schema, kind=ObjectKind.TABLE)
     uniques = inspector.get_multi_unique_constraints(schema=schema, kind=ObjectKind.TABLE)
     indexes = inspector.get_multi_indexes(schema=schema, kind=ObjectKind.TABLE)

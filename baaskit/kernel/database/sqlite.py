@@ -126,8 +126,8 @@ class SqliteDriver:
 
     async def data_version(self) -> int:
         """A number that changes when another connection has committed (PRAGMA data_version of the loop's reader)."""
-        value: int = self._reader.execute("PRAGMA data_version").fetchall()[0][0]
-        return value
+        [(version,)] = self._reader.execute("PRAGMA data_version").fetchall()
+        return int(version)  # type: ignore[arg-type]
 
     def _read(self, script: Callable[[], Script[T]]) -> T:
         link = self._readers.get()
