@@ -14,6 +14,7 @@ if [ ! -x .venv/bin/python ]; then
   }
 fi
 [ -x .venv/bin/uv ] || .venv/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
+scripts/setup-sandbox.sh
 echo "installing Python packages …"
 .venv/bin/uv pip sync --quiet --python .venv/bin/python requirements.lock
 .venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps -e sdk -e .
