@@ -33,8 +33,9 @@ def lay_out() -> None:
     pyodide = VENDOR / f"pyodide-{wasm}"
     if not (pyodide / "pyodide.asm.wasm").exists():
         _remove_old("pyodide-*")
-        shutil.copytree(runtime, pyodide, ignore=shutil.ignore_patterns(".ready"))
-    sources = sorted((ROOT / "sdk" / "src" / "baaskit_client").glob("*.py"))
+        shutil.copytree(runtime, pyodide, ignore=shutil.ignore_patterns(".ready", "pyodide-lock.json*"))
+    # _cpython.py is what a browser cannot import.
+    sources = sorted(file for file in (ROOT / "sdk" / "src" / "baaskit_client").glob("*.py") if file.name != "_cpython.py")
     digest = hashlib.sha256(b"".join(file.name.encode() + file.read_bytes() for file in sources)).hexdigest()[:10]
     sdk = VENDOR / f"sdk-{digest}" / "baaskit_client.zip"
     if not sdk.exists():
@@ -43,7 +44,9 @@ def lay_out() -> None:
         with zipfile.ZipFile(sdk, "w", zipfile.ZIP_DEFLATED) as archive:
             for file in sources:
                 archive.write(file, f"baaskit_client/{file.name}")
-    where = {"pyodide": f"/vendor/{pyodide.name}/", "sdk": f"/vendor/{sdk.parent.name}/{sdk.name}"}
+    # Nothing is installed from Pyodide's own packages, so the page gets what names the runtime and not their list.
+    lock = {"info": json.loads((runtime / "pyodide-lock.json").read_text())["info"], "packages": {}}
+    where = {"pyodide": f"/vendor/{pyodide.name}/", "sdk": f"/vendor/{sdk.parent.name}/{sdk.name}", "lock": lock}
     text = json.dumps(where) + "\n"
     target = HERE / "public" / "runtime.json"
     if not target.exists() or target.read_text() != text:
