@@ -17,6 +17,7 @@ from baaskit.kernel.claims import Claims
 from baaskit.kernel.database import Sql
 from baaskit.kernel.database.plans import Plans
 from baaskit.kernel.hooks import Hooks
+from baaskit.kernel.query import parse_preferences
 from baaskit.kernel.schema import TableName
 from baaskit.rest.answer import JSON, Answer
 from baaskit.rest.reads import answer_page, page_steps, prepare
@@ -109,6 +110,8 @@ async def _planned(plans: Plans, hooks: Hooks, operation: Operation, address: Ad
         return read
     if request.method not in ("POST", "PATCH", "DELETE"):
         raise UnsupportedMethod(request.method)
+    if parse_preferences(request.prefer).rollback:
+        raise InvalidBody("tx=rollback is for a request of its own: the batch is one transaction.")
     planned = await plan_write(plans, hooks, table, request, operation.body)
 
     def write() -> Steps:

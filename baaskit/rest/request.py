@@ -152,8 +152,8 @@ async def read_body(receive: Receive, headers: Mapping[bytes, bytes], limit: int
     parts, size = [body], len(body)
     while message.get("more_body"):
         message = await receive()
-        if message["type"] == "http.disconnect":
-            break
+        if message["type"] == "http.disconnect":  # half a form would still parse: nothing of it may be written
+            raise InvalidBody("The connection was closed before the body was complete.")
         part = message.get("body", b"")
         parts.append(part)
         size += len(part)

@@ -286,3 +286,23 @@ async def test_a_batch_that_misses_what_it_expects_leaves_nothing(shop: Shop) ->
     assert (400, "BK400") == (many.status, many.code)
     assert (400, "PGRST102") == ((r := await shop("POST", "batch", {"operations": [{"path": "x"}]}, who="ann")).status, r.code)
     assert [] == await shop.rows("orders")
+
+
+async def test_a_body_that_breaks_off_writes_nothing(shop: Shop) -> None:
+    """A form cut in the middle would still read as a form."""
+    messages = [
+        {"type": "http.request", "body": b"name=Kim&owner_id=" + ANN.encode() + b"&pri", "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return messages.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(b"content-type", b"application/x-www-form-urlencoded"), (b"authorization", f"Bearer {shop.tokens['ann']}".encode())]
+    await shop.rest({"type": "http", "method": "POST", "path": "/rest/v1/pets", "query_string": b"", "headers": headers}, receive, send)
+    assert 400 == sent[0]["status"]
+    assert await unchanged(shop)
