@@ -10,7 +10,6 @@ from typing import Any, AsyncIterator, Callable, Generator, Iterable, Sequence, 
 
 import apsw
 from sqlalchemy import Executable, create_engine, delete, insert, select
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from baaskit.errors import BaasError
 from baaskit.kernel.database import apsw_dbapi, capture, system
@@ -144,6 +143,8 @@ class Database:
                     engine.dispose()
 
             return await asyncio.to_thread(inspect_file)
+        from sqlalchemy.ext.asyncio import create_async_engine  # loads the ORM: 10 MB that SQLite projects need not pay
+
         engine = create_async_engine(self.driver.url.replace("postgresql://", "postgresql+asyncpg://", 1))
         try:
             async with engine.connect() as connection:
