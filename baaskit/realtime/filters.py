@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Callable, Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from baaskit.errors.realtime import BadBinding
 from baaskit.kernel.plan import Catalog, Limits, Test, plan_read

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timezone
-from typing import Any, Callable
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
 
 from baaskit.errors import BaasError, Internal
 from baaskit.errors.realtime import JoinRefused
@@ -154,7 +155,7 @@ class Hub:
             return False
         if condition is None:
             return True
-        now = datetime.now(timezone.utc)
+        now = datetime.now(UTC)
         schema = self._database.catalog.schema
         table = schema.tables[MESSAGES]
         row = {column.name: None for column in table.columns}
@@ -232,7 +233,7 @@ class Hub:
         while True:
             await asyncio.sleep(TICK_SECONDS)
             ticks += 1
-            now = datetime.now(timezone.utc).timestamp()
+            now = datetime.now(UTC).timestamp()
             try:
                 for told in list(self.on_tick):
                     told(now)

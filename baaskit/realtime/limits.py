@@ -19,10 +19,13 @@ class Limits:
     stalled_seconds: float = 60.0  # with frames waiting and none taken
 
 
+DEFAULTS = Limits()
+
+
 class Rate:
     """At most `per_second` on average, with bursts of one second's worth."""
 
-    __slots__ = ("per_second", "_tokens", "_at")
+    __slots__ = ("_at", "_tokens", "per_second")
 
     def __init__(self, per_second: float) -> None:
         self.per_second, self._tokens, self._at = per_second, per_second, 0.0

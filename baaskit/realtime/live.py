@@ -7,11 +7,12 @@ which changes its rows contain already; a change is told to it exactly when the 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from itertools import count
 from time import monotonic
-from typing import Callable, Literal
+from typing import Literal
 
 from baaskit.errors import BaasError, Internal
 from baaskit.kernel.changes import BadCursor, Change, Position, cursor_of, position_step
@@ -204,7 +205,7 @@ class LiveQueries:
         by_table: dict[TableName, list[Change]] = {}
         for change in changes:
             by_table.setdefault(change.table, []).append(change)
-        end, now = Position.parse(changes[-1].cursor), datetime.now(timezone.utc)
+        end, now = Position.parse(changes[-1].cursor), datetime.now(UTC)
         for audience in list(self._audiences.values()):
             if not audience.by_rows:
                 if not audience.query.tables.isdisjoint(by_table):
@@ -338,7 +339,7 @@ class LiveQueries:
         audience.dirty = True
 
     def _begin_by_rows(self, audience: Audience, waiting: list[Follower], found: Found) -> None:
-        now, cap = datetime.now(timezone.utc), audience.query.plan.limit
+        now, cap = datetime.now(UTC), audience.query.plan.limit
         if cap is not None and len(found.texts) >= cap:
             self._run_again_from_now_on(audience)
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Callable
+from collections.abc import Callable
 
 from baaskit.realtime.frames import Wire
 from baaskit.realtime.limits import Limits

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any, Hashable
+from typing import Any
 
 _refs = count(1)
 Metas = dict[str, dict[str, Any]]

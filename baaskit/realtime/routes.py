@@ -13,7 +13,7 @@ from baaskit.kernel.claims import Claims
 from baaskit.kernel.kit import Kit
 from baaskit.realtime.frames import RAW, Binary
 from baaskit.realtime.hub import Hub
-from baaskit.realtime.limits import Limits
+from baaskit.realtime.limits import DEFAULTS
 
 MAX_MESSAGES = 100  # of one request
 
@@ -94,7 +94,7 @@ async def _body(request: Request) -> bytes:
     found = bytearray()
     async for piece in request.stream():
         found += piece
-        if len(found) > Limits().payload_bytes:
+        if len(found) > DEFAULTS.payload_bytes:
             raise BodyTooLarge()
     return bytes(found)
 

@@ -6,10 +6,11 @@ its frame encoded once per protocol version and topic.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any, Callable, Hashable, Iterable, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from baaskit.errors import BaasError
 from baaskit.errors.realtime import NotCaptured
@@ -144,7 +145,7 @@ class RowChanges:
 
     async def _deliver(self, changes: list[Change]) -> bool:
         """Tell of these changes; False, and nothing is told, when who listens has changed meanwhile."""
-        now, rebinds = datetime.now(timezone.utc), self._rebinds
+        now, rebinds = datetime.now(UTC), self._rebinds
         seen = [
             (change, audience, audience.sight.may(change.before, audience.claims, now), audience.sight.may(change.after, audience.claims, now))
             for change in changes
@@ -229,7 +230,7 @@ def _shown(table: Table, access: Access, binding: Binding) -> tuple[str, ...]:
 def _data(change: Change, table: Table, kind: Kind, shown: tuple[str, ...]) -> dict[str, Any]:
     """The `data` of a push (wire.md §4.5). Of a row that is gone, or no longer to be seen, only the key is told."""
     columns = [{"name": name, "type": table.by_name[name].type.wire} for name in shown]
-    at = change.at.astimezone(timezone.utc)
+    at = change.at.astimezone(UTC)
     told: dict[str, Any] = {
         "schema": table.name.schema, "table": table.name.name, "commit_timestamp": at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z",
         "type": kind.type, "columns": columns, "errors": None,

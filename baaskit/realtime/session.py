@@ -8,8 +8,9 @@ A channel is joining until it is accepted; what is offered to it meanwhile is he
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Callable, Literal, Protocol, Union
+from typing import Any, Literal, Protocol
 from uuid import uuid4
 
 from baaskit.errors import BaasError, ExpiredToken, InvalidToken
@@ -17,7 +18,7 @@ from baaskit.errors.realtime import JoinRefused
 from baaskit.kernel.claims import Claims
 from baaskit.realtime.config import JoinConfig, read_config
 from baaskit.realtime.frames import BadFrame, Binary, Frame, Version, Wire, decode, encode
-from baaskit.realtime.limits import Limits, Rate
+from baaskit.realtime.limits import DEFAULTS, Limits, Rate
 
 PREFIX = "realtime:"
 Verify = Callable[[str | None, float], Claims]
@@ -132,13 +133,13 @@ class Close:
     reason: str
 
 
-Action = Union[Send, Join, Leave, Recast, Broadcast, Track, Close]
+Action = Send | Join | Leave | Recast | Broadcast | Track | Close
 
 
 class Session:
     """One connection. `key` is what it was opened with; `outbox` takes frames for the client."""
 
-    def __init__(self, version: Version, key: str, verify: Verify, outbox: Outbox, limits: Limits = Limits()) -> None:
+    def __init__(self, version: Version, key: str, verify: Verify, outbox: Outbox, limits: Limits = DEFAULTS) -> None:
         self.version, self.limits = version, limits
         self.channels: dict[str, Channel] = {}
         self.last_frame: float | None = None

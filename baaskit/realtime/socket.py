@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
 from time import time
-from typing import Any, Awaitable, Callable, MutableMapping
+from typing import Any
 from urllib.parse import parse_qs
 
 import orjson
@@ -14,7 +15,7 @@ from baaskit.kernel.kit import Kit
 from baaskit.observe import fact
 from baaskit.realtime.frames import Version
 from baaskit.realtime.hub import Hub, as_refusal
-from baaskit.realtime.limits import Limits
+from baaskit.realtime.limits import DEFAULTS, Limits
 from baaskit.realtime.outbox import Outbox
 from baaskit.realtime.session import Action, Broadcast, Channel, Close, Join, Leave, Recast, Send, Session, Track
 
@@ -27,7 +28,7 @@ PATHS = ("/realtime/v1/websocket", "/realtime/v1/websocket/")
 class Realtime:
     """The realtime service: an ASGI app for WebSocket scopes. `start` it after the change feed, `stop` it before."""
 
-    def __init__(self, kit: Kit, hub: Hub | None = None, limits: Limits = Limits()) -> None:
+    def __init__(self, kit: Kit, hub: Hub | None = None, limits: Limits = DEFAULTS) -> None:
         self.hub = hub or Hub(kit)
         self._kit, self._limits = kit, limits
         self._connections: set[Connection] = set()

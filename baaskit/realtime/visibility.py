@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Hashable, Iterable, Mapping, Sequence
+from typing import Any
 
 import orjson
 from sqlalchemy import FromClause, literal_column

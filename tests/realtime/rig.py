@@ -18,7 +18,7 @@ from baaskit.kernel.database.migrate import apply_file
 from baaskit.kernel.hooks import Hooks
 from baaskit.kernel.keys import load_keys
 from baaskit.kernel.kit import Kit
-from baaskit.realtime.limits import Limits
+from baaskit.realtime.limits import DEFAULTS, Limits
 from baaskit.realtime.socket import Realtime
 from baaskit.settings import Settings
 
@@ -161,6 +161,15 @@ class Client:
         found, self.frames = self.frames, []
         return found
 
+    async def ended(self) -> int:
+        """The close code, when everything before it has been read."""
+        try:
+            while True:
+                await self.next()
+        except Closed:
+            assert self.closed is not None
+            return self.closed[0]
+
     async def close(self) -> None:
         self._to.put_nowait({"type": "websocket.disconnect", "code": 1000})
         await asyncio.wait_for(self.task, 5)
@@ -202,7 +211,7 @@ class Rig:
 
 
 @asynccontextmanager
-async def open_rig(url: str, folder: Path, *, schema: str = SCHEMA, policies: str = POLICIES, limits: Limits = Limits(), **settings: Any) -> AsyncIterator[Rig]:
+async def open_rig(url: str, folder: Path, *, schema: str = SCHEMA, policies: str = POLICIES, limits: Limits = DEFAULTS, **settings: Any) -> AsyncIterator[Rig]:
     database = Database(url, synchronous="NORMAL")
     await database.start()
     if schema:

@@ -48,7 +48,8 @@ async def test_a_private_channel_is_for_those_whom_the_policies_admit(rig: Rig) 
     refused = await client.join("user:ann@example.com", private=True)
     assert refused == {"status": "error", "response": {"reason": "Unauthorized: You do not have permissions to read from this Channel topic: user:ann@example.com"}}
     assert (await client.join("user:bob@example.com", bob, private=True, broadcast={"ack": True}))["status"] == "ok"
-    assert (await (speaker := await rig.client()).join("user:bob@example.com", ann, private=True, broadcast={"ack": True}))["status"] == "ok"
+    speaker = await rig.client()
+    assert (await speaker.join("user:bob@example.com", ann, private=True, broadcast={"ack": True}))["status"] == "ok"
     public = await rig.client()
     await public.join("user:bob@example.com")
     speaker.send("realtime:user:bob@example.com", "broadcast", said("hi"))

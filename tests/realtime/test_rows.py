@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from baaskit.errors import BaasError
+
 from .rig import ANN, BOB, Client, Rig
 
 pytestmark = pytest.mark.anyio
@@ -132,7 +134,7 @@ async def test_what_was_committed_before_the_join_is_not_told(rig: Rig) -> None:
 
 async def test_a_rolled_back_write_is_not_told(rig: Rig) -> None:
     client = await listening(rig)
-    with pytest.raises(Exception, match=""):
+    with pytest.raises(BaasError):
         await rig.write("insert into pets(id, name) values (1, 'Rex')", "insert into pets(id, name) values (1, 'Rex')")
     assert await told(client, rig) == []
 

@@ -192,7 +192,8 @@ def test_channels_and_joins_are_limited() -> None:
     assert [type(a) for a in answers] == [Join, Join, Send]
 
 
-@pytest.mark.parametrize("data", ["", "[]", "{", "null", "[1,2,3,4,5]", '["1","1",null,"phx_join",{}]', '["1","1","t","e",[]]', "[" * 100_000, b"", b"\x03", b"\xff" * 50, b"\x03\xff\xff\xff\xff\xff\x01abc"])
+@pytest.mark.parametrize("data", ["", "[]", "{", "null", "[1,2,3,4,5]", '["1","1",null,"phx_join",{}]', '["1","1","t","e",[]]', "[" * 100_000, b"",
+                                  b"\x03", b"\xff" * 50, b"\x03\xff\xff\xff\xff\xff\x01abc"])
 def test_what_is_no_frame_closes_the_connection_and_nothing_else(data: Any) -> None:
     [action] = make().receive(data, NOW)
     assert isinstance(action, Close)

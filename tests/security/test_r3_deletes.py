@@ -12,7 +12,8 @@ rig = conftest.rig
 
 
 async def test_a_deletion_is_told_to_readers_of_the_row_only(rig: Rig) -> None:
-    await rig.write(f"insert into pets(id, name, owner_id, public) values (1, 'Rex', '{ANN}', false)", f"insert into members values (7, '{ANN}')", "insert into notes values (1, 7, 'x')")
+    await rig.write(f"insert into pets(id, name, owner_id, public) values (1, 'Rex', '{ANN}', false)")
+    await rig.write(f"insert into members values (7, '{ANN}')", "insert into notes values (1, 7, 'x')")
     clients = {}
     for name, token in (("ann", rig.token(ANN)), ("bob", rig.token(BOB)), ("anyone", None)):
         client = clients[name] = await rig.client()

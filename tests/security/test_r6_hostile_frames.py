@@ -10,17 +10,10 @@ import pytest
 
 from baaskit.realtime.limits import Limits
 from tests.realtime import conftest
-from tests.realtime.rig import Closed, Rig, open_rig
+from tests.realtime.rig import Rig, open_rig
 
 pytestmark = pytest.mark.anyio
 rig = conftest.rig
-
-
-async def ended(client: object) -> int:
-    with pytest.raises(Closed) as closed:
-        while True:
-            await client.next()  # type: ignore[attr-defined]
-    return int(closed.value.args[0][0])
 
 
 async def test_random_bytes_and_shapes_leave_nothing_behind(rig: Rig) -> None:
@@ -33,7 +26,7 @@ async def test_random_bytes_and_shapes_leave_nothing_behind(rig: Rig) -> None:
         for _ in range(5):
             client.raw(rng.choice(shapes) if rng.random() < 0.7 else rng.randbytes(rng.randrange(40)))
         client.raw("this is no frame")
-        assert await ended(client) in (1003, 1007), round_
+        assert await client.ended() in (1003, 1007), round_
         await client.close()
     hub = rig.realtime.hub
     assert not rig.realtime._connections and not hub._closers and not hub._rooms and not hub.live._audiences and not hub.live._of
@@ -45,7 +38,7 @@ async def test_a_flood_ends_its_connection_only(database_url: str, tmp_path: Pat
         flood, calm = await rig.client(), await rig.client()
         for _ in range(200):
             flood.send("phoenix", "heartbeat", {})
-        assert await ended(flood) == 1008
+        assert await flood.ended() == 1008
         assert (await calm.join("room"))["status"] == "ok"
 
 
@@ -58,7 +51,7 @@ async def test_oversized_frames_are_refused(database_url: str, tmp_path: Path) -
         assert (await client.reply(ref))["status"] == "error"
         assert await other.heard() == []
         client.send("realtime:room", "phx_join", {"config": {"x": "y" * 2000}})
-        assert await ended(client) == 1009
+        assert await client.ended() == 1009
 
 
 async def test_a_client_that_never_reads_is_cut_off_and_costs_nobody_else(database_url: str, tmp_path: Path) -> None:
