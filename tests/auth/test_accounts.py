@@ -268,3 +268,12 @@ async def test_health_and_settings_are_open_to_all(rig: Rig) -> None:
     assert settings["external"]["email"] is True
     assert settings["external"]["github"] is False
     assert settings["mailer_autoconfirm"] is True
+
+
+async def test_the_description_of_the_api_names_every_route_and_its_shapes(rig: Rig) -> None:
+    described = (await rig.http.get("/openapi.json")).json()
+    paths = {path: sorted(methods) for path, methods in described["paths"].items()}
+    assert paths["/auth/v1/user"] == ["get", "put"]
+    assert paths["/auth/v1/admin/users/{user_id}"] == ["delete", "get", "put"]
+    assert {"/auth/v1/signup", "/auth/v1/token", "/auth/v1/logout", "/auth/v1/settings"} <= set(paths)
+    assert {"SignUp", "Grant", "UserChange", "SessionView", "UserView"} <= set(described["components"]["schemas"])
