@@ -1,8 +1,8 @@
 """ChangeFeed: read the change log after a cursor, wake on commit, hand each batch to its sinks in order.
 
 Order and completeness. On SQLite the log's number is the commit order. On PostgreSQL numbers are taken before commit, so a
-higher one can become visible first; the feed therefore reads only transactions below the snapshot's xmin, and a cursor is
-a snapshot (`xmin:xmax:running`), which says of every transaction whether it is contained (ADR 0004).
+higher one can become visible first; the feed therefore reads from snapshot to snapshot, and a cursor is a snapshot
+(`xmin:xmax:running`), which says of every transaction whether it is contained (ADR 0004).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from baaskit.errors import BaasError
 from baaskit.kernel.database import Database, Script, Sql
+from baaskit.kernel.database.sqlite import SqliteDriver
 from baaskit.kernel.schema import TableName
 from baaskit.observe import fact
 
@@ -81,6 +82,12 @@ class Position:
         if self.sqlite:
             return change.seq <= self.xmin
         return change.txid < self.xmin or (change.txid < self.xmax and change.txid not in self.running)
+
+    def covers(self, other: Position) -> bool:
+        """Whether everything that `other` contains is contained here, too."""
+        if self.sqlite:
+            return self.xmin >= other.xmin
+        return self.xmax >= other.xmax and all(x >= other.xmax or x in other.running for x in self.running)
 
     @classmethod
     def parse(cls, cursor: str) -> Position:
@@ -162,8 +169,7 @@ class ChangeFeed:
         goal = Position.parse(await self.here())
         while True:
             self.wake()
-            reached = Position.parse(self.cursor)
-            if reached.xmin >= goal.xmin:
+            if Position.parse(self.cursor).covers(goal):
                 return
             await asyncio.sleep(0.005)
 
@@ -208,14 +214,21 @@ class ChangeFeed:
     async def _changed_elsewhere(self) -> bool:
         """On SQLite one cheap pragma tells whether anybody else committed; PostgreSQL is simply asked."""
         driver = self._database.driver
-        if not hasattr(driver, "data_version"):
+        if not isinstance(driver, SqliteDriver):
             return True
         version = await driver.data_version()
         changed, self._seen_version = version != self._seen_version, version
         return changed
 
+    async def _is_new(self) -> bool:
+        """Whether the log has grown, asked in the cheapest way: most commits are of tables that are not captured."""
+        if not isinstance(self._database.driver, SqliteDriver):
+            return True
+        [(seq,)] = await self._database.fetch_raw(position_step("sqlite").text)
+        return int(seq) > Position.parse(self.cursor).xmin
+
     async def _deliver(self) -> None:
-        while True:
+        while await self._is_new():
             changes, end = await self._page(self.cursor, BATCH_LIMIT)
             if not changes:
                 self.cursor = end
@@ -238,7 +251,7 @@ class ChangeFeed:
         number = log.c.seq if database.dialect == "sqlite" else log.c.txid
 
         def script() -> Script[None]:
-            old = yield select(number.label("n")).where(log.c.at < now - self._keep).order_by(log.c.seq.desc()).limit(1)
+            old = yield select(number.label("n")).where(log.c.at < now - self._keep).order_by(number.desc()).limit(1)
             if not old:
                 return
             yield delete(log).where(log.c.at < now - self._keep)
@@ -259,27 +272,43 @@ def _sqlite_rows(position: Position, limit: int) -> Script[Found | None]:
     return rows, Cursor(f"s{rows[-1][0]}" if rows else f"s{position.xmin}")
 
 
+_UNSEEN = "txid >= $1::text::xid8 AND (txid >= $2::text::xid8 OR txid = ANY($3::text[]::xid8[]))"
+
+
 def _postgres_rows(position: Position, limit: int) -> Script[Found | None]:
-    """Rows of transactions in [xmin, horizon), ordered by number: a row's versions are numbered under its lock."""
+    """Rows of the transactions that this snapshot sees and `position` does not, ordered by number.
+
+    A row's versions are numbered under its lock, and a snapshot that sees a transaction sees every one that it waited for. So,
+    read from snapshot to snapshot, no older version comes after a newer one, and an open transaction holds nothing back.
+    """
     pruned = yield Sql("SELECT value FROM baaskit.state WHERE key = $1", (PRUNED_KEY,))
     if pruned and int(pruned[0][0]) >= position.xmin:
         return None
-    [(horizon,)] = yield Sql("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
-    past = yield Sql(
-        "SELECT txid::text::bigint FROM baaskit.changes WHERE txid >= $1::text::xid8 AND txid < $2::text::xid8 ORDER BY txid LIMIT 1 OFFSET $3",
-        (str(position.xmin), str(horizon), limit),
-    )
+    [(snapshot,)] = yield Sql("SELECT pg_current_snapshot()::text")
+    now = Position.parse(f"p{snapshot}")
+    given = (str(position.xmin), str(position.xmax), [str(x) for x in sorted(position.running)])
+    cut = now.xmax
+    ordered = f"SELECT txid::text::bigint FROM baaskit.changes WHERE {_UNSEEN} ORDER BY txid LIMIT 1 OFFSET $4"
+    past = yield Sql(ordered, (*given, limit))
     if past:
         # More than the limit: stop before that transaction, or, if it began the page, after it.
-        [(first,)] = yield Sql("SELECT min(txid::text::bigint) FROM baaskit.changes WHERE txid >= $1::text::xid8", (str(position.xmin),))
-        horizon = past[0][0] if past[0][0] > first else first + 1
-    rows = yield Sql(
-        f"SELECT {_FIELDS} FROM baaskit.changes WHERE txid >= $1::text::xid8 AND txid < $2::text::xid8 ORDER BY seq",
-        (str(position.xmin), str(horizon)),
-    )
-    # What the old snapshot had not seen at or above the new horizon stays unseen.
-    unseen = ",".join(str(x) for x in sorted(position.running) if x >= horizon)
-    return rows, Cursor(f"p{horizon}:{max(horizon, position.xmax)}:{unseen}")
+        [(first,)] = yield Sql(ordered, (*given, 0))
+        cut = past[0][0] if past[0][0] > first else first + 1
+        while True:
+            # A transaction behind the cut that was numbered before one of this page may hold an older version of its row.
+            late = yield Sql(
+                f"SELECT max(txid::text::bigint) FROM baaskit.changes WHERE {_UNSEEN} AND txid >= $4::text::xid8 AND seq < "
+                f"(SELECT max(seq) FROM baaskit.changes WHERE {_UNSEEN} AND txid < $4::text::xid8)",
+                (*given, str(cut)),
+            )
+            if late[0][0] is None:
+                break
+            cut = late[0][0] + 1
+    rows = yield Sql(f"SELECT {_FIELDS} FROM baaskit.changes WHERE {_UNSEEN} AND txid < $4::text::xid8 ORDER BY seq", (*given, str(cut)))
+    # Unseen after this page: what runs now, and what the old position had not seen behind the cut.
+    running = {x for x in now.running if x < cut} | {x for x in position.running if x >= cut}
+    end = max(cut, position.xmax)
+    return rows, Cursor(f"p{min(running, default=end)}:{end}:{','.join(str(x) for x in sorted(running))}")
 
 
 def _change(row: Any, end: Cursor) -> Change:

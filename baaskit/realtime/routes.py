@@ -62,7 +62,7 @@ def _shown(event: str, payload: Any) -> dict[str, Any]:
 
 async def _send(hub: Hub, claims: Claims, topic: str, private: bool, message: dict[str, Any] | Binary) -> None:
     """Without a right to write the message is dropped in silence, as on a socket: the answer tells nothing of the channel."""
-    if not private or (await hub.rights(claims, topic)).broadcast:
+    if not claims.is_viewer and (not private or (await hub.rights(claims, topic)).broadcast):
         hub.broadcast(topic, private, message)
 
 

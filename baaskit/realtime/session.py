@@ -240,7 +240,7 @@ class Session:
         return [Recast(channel)]
 
     def _broadcast(self, channel: Channel, frame: Frame) -> list[Action]:
-        if not channel.rights.broadcast:
+        if not channel.rights.broadcast or channel.claims.is_viewer:
             return []  # and no acknowledgement (wire.md §4.6)
         actions: list[Action] = [Broadcast(channel, frame.payload)]
         return [*actions, self._reply(frame, "ok", {})] if channel.config.ack else actions
@@ -248,7 +248,7 @@ class Session:
     def _presence(self, channel: Channel, frame: Frame) -> list[Action]:
         payload = frame.payload if isinstance(frame.payload, dict) else {}
         operation, state = str(payload.get("event", "")).lower(), payload.get("payload", {})
-        if not channel.rights.track:
+        if not channel.rights.track or channel.claims.is_viewer:
             return [self._reply(frame, "error", {"reason": "You do not have permissions to track presence on this channel"})]
         if operation == "untrack":
             return [Track(channel, None), self._reply(frame, "ok", {})]

@@ -177,7 +177,7 @@ class Connection:
         """Look at tokens, at silence, and at frames that nobody takes."""
         self.carry_out(self.session.sweep(now))
         taken, since = self._seen
-        if taken != self.outbox.taken or not len(self.outbox):
+        if taken != self.outbox.taken or not (len(self.outbox) or self.outbox.closing):
             self._seen = (self.outbox.taken, now)
         elif now - since > self._limits.stalled_seconds and self.task is not None:
             self.task.cancel()  # a close frame would wait behind what is not taken

@@ -54,6 +54,21 @@ async def test_oversized_frames_are_refused(database_url: str, tmp_path: Path) -
         assert await client.ended() == 1009
 
 
+async def test_a_subscriber_of_rows_that_never_reads_is_cut_off_even_if_the_closing_cannot_be_told(database_url: str, tmp_path: Path) -> None:
+    async with open_rig(database_url, tmp_path, limits=Limits(queue_frames=10, stalled_seconds=0.5)) as rig:
+        dead = await rig.client()
+        await dead.join("room", postgres_changes=[{"event": "*", "schema": "public", "table": "pets"}])
+        await dead.until("system")
+        dead.reading.clear()
+        for number in range(30):
+            await rig.write(f"insert into pets(id, name) values ({number}, 'x')")
+            await rig.settled()
+        async with asyncio.timeout(5):
+            while rig.realtime._connections:
+                await asyncio.sleep(0.01)
+        dead.reading.set()
+
+
 async def test_a_client_that_never_reads_is_cut_off_and_costs_nobody_else(database_url: str, tmp_path: Path) -> None:
     limits = Limits(queue_frames=10, stalled_seconds=0.5)
     async with open_rig(database_url, tmp_path, limits=limits) as rig:
