@@ -7,6 +7,7 @@ Rules from RFC 8725: the algorithm is chosen by the key, never by the token; `ex
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any, Mapping
 
 import jwt
@@ -47,6 +48,12 @@ class Claims:
     @property
     def is_service(self) -> bool:
         return self.role == "service_role"
+
+    @property
+    def is_viewer(self) -> bool:
+        """Whether this is an admin's console token that may look at everything and change nothing."""
+        admin = self.jwt.get("admin")
+        return isinstance(admin, dict) and admin.get("role") == "viewer"
 
 
 ANONYMOUS = Claims("anon", None, {"role": "anon"})
@@ -107,11 +114,13 @@ class Verifier:
             payload = jwt.decode(token, key, algorithms=["HS256" if by_secret else "ES256"], options=_ONLY_SIGNATURE)
         except jwt.PyJWTError as problem:
             raise InvalidToken(f"JWT could not be verified: {problem}") from problem
-        nbf = payload.get("nbf")
-        if isinstance(nbf, (int, float)) and nbf > now + LEEWAY_SECONDS:
+        for moment in ("exp", "nbf", "iat"):  # a time that cannot be compared must not count as none
+            if not _is_time(payload.get(moment, 0)):
+                raise InvalidToken(f"claim {moment} must be a number")
+        if payload.get("nbf", 0) > now + LEEWAY_SECONDS:
             raise InvalidToken("JWT not yet valid")
         role = payload.get("role", "anon")
-        if role not in ROLES:
+        if not isinstance(role, str) or role not in ROLES:
             raise InvalidToken(f"role {role!r} does not exist")
         subject = payload.get("sub")
         if subject is not None and not isinstance(subject, str):
@@ -119,3 +128,8 @@ class Verifier:
         if role == "authenticated" and "exp" not in payload:
             raise InvalidToken("claim exp is missing")
         return Claims(role, subject or None, payload, token)
+
+
+def _is_time(value: object) -> bool:
+    """Whether a claim is a NumericDate (RFC 7519): a finite number that is no boolean."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value)
