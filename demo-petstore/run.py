@@ -1,6 +1,6 @@
 """The pet store on SQLite, from a checkout: lay out what the page loads, start the server, say where everything is.
 
-    python demo-petstore/run.py [--host 127.0.0.1] [--port 54321]      (make demo calls it)
+python demo-petstore/run.py [--host 127.0.0.1] [--port 54321]      (make demo calls it)
 """
 
 from __future__ import annotations
@@ -19,42 +19,48 @@ from pathlib import Path
 
 HERE = Path(__file__).parent.resolve()
 ROOT = HERE.parent
-VENDOR = HERE / "public" / "vendor"
 BAASKIT = Path(sys.executable).parent / "baaskit"
 
 
-def lay_out() -> None:
-    """Put Python for the browser and our SDK where the page loads them: `public/vendor/<name>-<version>/`, and say so in
+def lay_out(public: Path = HERE / "public") -> None:
+    """Put Python for the browser, our SDK and the shop's own code where the page loads them: `public/vendor/<name>-<version>/`, and say so in
     `public/runtime.json`. Names carry the version, so the browser keeps them for ever."""
     runtime = ROOT / ".cache" / "pyodide"
     if not (runtime / ".ready").exists():
         sys.exit("The browser runtime is missing. Run:  make setup")
     wasm = hashlib.sha256((runtime / "pyodide.asm.wasm").read_bytes()).hexdigest()[:10]
-    pyodide = VENDOR / f"pyodide-{wasm}"
+    pyodide = public / "vendor" / f"pyodide-{wasm}"
     if not (pyodide / "pyodide.asm.wasm").exists():
-        _remove_old("pyodide-*")
+        _remove_old(pyodide)
         shutil.copytree(runtime, pyodide, ignore=shutil.ignore_patterns(".ready", "pyodide-lock.json*"))
     # _cpython.py is what a browser cannot import.
-    sources = sorted(file for file in (ROOT / "sdk" / "src" / "baaskit_client").glob("*.py") if file.name != "_cpython.py")
-    digest = hashlib.sha256(b"".join(file.name.encode() + file.read_bytes() for file in sources)).hexdigest()[:10]
-    sdk = VENDOR / f"sdk-{digest}" / "baaskit_client.zip"
-    if not sdk.exists():
-        _remove_old("sdk-*")
-        sdk.parent.mkdir(parents=True)
-        with zipfile.ZipFile(sdk, "w", zipfile.ZIP_DEFLATED) as archive:
-            for file in sources:
-                archive.write(file, f"baaskit_client/{file.name}")
+    client = [file for file in (ROOT / "sdk" / "src" / "baaskit_client").glob("*.py") if file.name != "_cpython.py"]
+    python = _zipped(public / "vendor", "python", sorted([*client, *(HERE / "petstore").glob("*.py")]))
     # Nothing is installed from Pyodide's own packages, so the page gets what names the runtime and not their list.
     lock = {"info": json.loads((runtime / "pyodide-lock.json").read_text())["info"], "packages": {}}
-    where = {"pyodide": f"/vendor/{pyodide.name}/", "sdk": f"/vendor/{sdk.parent.name}/{sdk.name}", "lock": lock}
+    where = {"pyodide": f"/vendor/{pyodide.name}/", "python": f"/vendor/{python.parent.name}/{python.name}", "lock": lock}
     text = json.dumps(where) + "\n"
-    target = HERE / "public" / "runtime.json"
+    target = public / "runtime.json"
     if not target.exists() or target.read_text() != text:
         target.write_text(text)
 
 
-def _remove_old(pattern: str) -> None:
-    for folder in VENDOR.glob(pattern):
+def _zipped(vendor: Path, name: str, sources: list[Path]) -> Path:
+    """Packages as one archive in a folder that is named for its content."""
+    digest = hashlib.sha256(b"".join(file.name.encode() + file.read_bytes() for file in sources)).hexdigest()[:10]
+    archive = vendor / f"{name}-{digest}" / f"{name}.zip"
+    if not archive.exists():
+        _remove_old(archive.parent)
+        archive.parent.mkdir(parents=True)
+        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+            for file in sources:
+                packed.write(file, f"{file.parent.name}/{file.name}")
+    return archive
+
+
+def _remove_old(new: Path) -> None:
+    """Remove other versions of what `new` is a version of."""
+    for folder in new.parent.glob(f"{new.name.rpartition('-')[0]}-*"):
         shutil.rmtree(folder)
 
 
@@ -90,7 +96,7 @@ def main() -> int:
     given = parser.parse_args()
     lay_out()
     command = [str(BAASKIT), "serve", str(HERE), "--host", given.host, "--port", str(given.port), "--json"]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603  (our own program)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: server.terminate())
     assert server.stdout is not None

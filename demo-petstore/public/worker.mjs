@@ -1,4 +1,4 @@
-// Python in a Web Worker: loads Pyodide, the SDK and petstore.py, then passes calls in and states out. Nothing else is decided here.
+// Python in a Web Worker: loads Pyodide and the package `petstore` with the SDK, then passes calls in and states out. Nothing else is decided here.
 // No JSPI: with it Chromium can crash (Pyodide would run callbacks on a side stack), and async Python does not need it.
 delete WebAssembly.Suspending;
 delete WebAssembly.promising;
@@ -15,21 +15,18 @@ const get = async (url) => {
 };
 
 async function start() {
-  const [where, source, site] = await Promise.all([
+  const [where, site] = await Promise.all([
     get('/runtime.json').then((answer) => answer.json()),
-    get('/petstore.py').then((answer) => answer.text()),
     get('/.well-known/baaskit.json').then((answer) => answer.json()),
   ]);
-  const sdk = get(where.sdk).then((answer) => answer.arrayBuffer());
+  const code = get(where.python).then((answer) => answer.arrayBuffer());
   const { loadPyodide } = await import(`${where.pyodide}pyodide.mjs`);
   const python = await loadPyodide({
     indexURL: where.pyodide,
     lockFileContents: where.lock,
     packageBaseUrl: where.pyodide,
   });
-  const home = '/home/pyodide';
-  python.unpackArchive(await sdk, 'zip', { extractDir: home });
-  python.FS.writeFile(`${home}/petstore.py`, source);
+  python.unpackArchive(await code, 'zip', { extractDir: '/home/pyodide' });
   const store = python.pyimport('petstore').open_in_browser(self.location.origin, site.anon_key);
   perform = ({ call, args }) => store.act(call, python.toPy(args));
   for (const call of waiting.splice(0)) perform(call);
