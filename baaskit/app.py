@@ -32,7 +32,7 @@ from baaskit.realtime.routes import routes as realtime_routes
 from baaskit.realtime.socket import Realtime
 from baaskit.settings import Settings
 from baaskit.site import Site
-from baaskit.wire import Cors, Receive, Scope, Send, respond
+from baaskit.wire import Cors, Message, Receive, Scope, Send, respond
 
 HOUSEKEEPING_SECONDS = 60
 RESERVED = ("/admin/", "/auth/v1/", "/console", "/functions/v1/", "/realtime/v1/", "/storage/v1/", "/health", "/openapi.json", "/.well-known/")
@@ -48,6 +48,7 @@ class App:
         self.kit = Kit(settings, database, ChangeFeed(database, keep_seconds=settings.changes_keep_seconds), Hooks(), keys)
         self.functions = FunctionService(self.kit, functions)
         self.rest = rest.Rest(self.kit)
+        self.auth = auth.Auth(self.kit)
         self.realtime = Realtime(self.kit)
         self.storage = storage.Storage(self.kit)
         self._site = Site(public) if public and public.is_dir() else None
@@ -68,8 +69,6 @@ class App:
         self._running = True
         await self.kit.database.start()
         if prepare is not None:
-            await prepare(self.kit.database)
-        if prepare is not None:
             try:
                 await prepare(self.kit.database)
             except BaseException:
@@ -77,7 +76,7 @@ class App:
                 await self.kit.database.stop()
                 raise
         await self.kit.changes.start()
-        await auth.start_revocation(self.kit)
+        await self.auth.start()
         await self.storage.start()
         await self.functions.start(tolerate_faults=tolerate_faults)
         await self.realtime.start()
@@ -94,6 +93,7 @@ class App:
         await self.realtime.stop()
         await self.functions.stop()
         await self.storage.stop()
+        await self.auth.stop()
         await self.kit.changes.stop()
         await self.kit.database.stop()
 
@@ -105,21 +105,28 @@ class App:
 
     async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send a request to its surface. Whatever nobody handled becomes a 500 with an id that the log knows."""
+        started = False
+
+        async def noted(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
         try:
             if scope["type"] == "websocket":
-                await self.realtime(scope, receive, send)
+                await self.realtime(scope, receive, noted)
             elif scope["path"].startswith("/rest/v1"):
-                await self.rest(scope, receive, send)
+                await self.rest(scope, receive, noted)
             elif self._site is not None and not scope["path"].startswith(RESERVED) and self._site.has(scope):
-                await self._site(scope, receive, send)
+                await self._site(scope, receive, noted)
             else:
-                await self._fastapi(scope, receive, send)
+                await self._fastapi(scope, receive, noted)
         except Exception as problem:
-            await self._crashed(problem, scope, send)
+            await self._crashed(problem, scope, send, started)
 
     def _compose(self) -> FastAPI:
         app = FastAPI(title="baaskit", version=__version__, docs_url=None, redoc_url=None, openapi_url="/openapi.json")
-        app.include_router(auth.routes(self.kit))
+        app.include_router(self.auth.routes())
         app.include_router(self.storage.routes())
         app.include_router(function_routes(self.kit, self.functions))
         app.include_router(realtime_routes(self.kit, self.realtime.hub))
@@ -140,6 +147,7 @@ class App:
 
         for kind in (BaasError, RequestValidationError, HTTPException):
             app.add_exception_handler(kind, answer)
+        app.add_exception_handler(Exception, _pass_on)
         return app
 
     def _render(self, request: Request, problem: Exception) -> Response:
@@ -156,10 +164,14 @@ class App:
         assert isinstance(problem, BaasError)
         return Response(orjson.dumps(problem.rest()), problem.status, problem.headers, "application/json")
 
-    async def _crashed(self, problem: Exception, scope: Scope, send: Send) -> None:
+    async def _crashed(self, problem: Exception, scope: Scope, send: Send, started: bool) -> None:
+        """Log a fault and answer with its id. If the answer has `started`, raises: the connection is cut, so that half an
+        answer is not taken for a whole one."""
         identifier = uuid.uuid4().hex[:12]
         fact("request.crashed", id=identifier, path=scope["path"], error=repr(problem), trace="".join(traceback.format_exception(problem)))
         if scope["type"] == "http":
+            if started:
+                raise problem
             error = Internal(f"Something failed inside the server (id {identifier}).", hint="The server's log has the details under this id.")
             await respond(send, error.status, orjson.dumps(error.rest()))
         else:
@@ -184,6 +196,11 @@ class App:
         while True:
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
             self.kit.keys.verifier.forget_expired(time.time())
+
+
+async def _pass_on(request: Request, problem: Exception) -> Response:
+    """The framework would answer a crash itself, as plain text and without an id: leave it to the dispatcher."""
+    raise problem
 
 
 def _plain(problem: HTTPException) -> BaasError:

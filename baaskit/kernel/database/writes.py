@@ -95,7 +95,9 @@ class WriteBuilder(Builder):
         """The written rows as JSON, in the order written unless the query has one."""
         row, each = self.target(), self.entries()
         source = each.join(row, _all(self.same_row(row, each)))
-        # `IS TRUE` keeps the planner from finding the rows by an index of the policy's columns: they are known by identity.
+        if self.dialect == "postgresql":
+            return self.binds.compile(self.rows(plan, row, source, [each.c.key], window=False), self.dialect)
+        # `IS TRUE` keeps SQLite from finding the rows by an index of the policy's columns: they are known by identity.
         seen = [infix(condition, "IS", literal_column("TRUE")) for condition in self.admits(plan.access, row)]
         statement = self.rows(replace(plan, access=Access(None, None)), row, source, [each.c.key], window=False)
         return self.binds.compile(statement.where(*seen), self.dialect)
