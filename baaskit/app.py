@@ -35,7 +35,17 @@ from baaskit.site import Site
 from baaskit.wire import Cors, Message, Receive, Scope, Send, respond
 
 HOUSEKEEPING_SECONDS = 60
-RESERVED = ("/admin/", "/auth/v1/", "/console", "/functions/v1/", "/realtime/v1/", "/storage/v1/", "/health", "/openapi.json", "/.well-known/")
+RESERVED = (
+    "/admin/",
+    "/auth/v1/",
+    "/console",
+    "/functions/v1/",
+    "/realtime/v1/",
+    "/storage/v1/",
+    "/health",
+    "/openapi.json",
+    "/.well-known/",
+)
 
 
 class App:
@@ -59,9 +69,7 @@ class App:
         self._housekeeper: asyncio.Task[None] | None = None
         self._running = False
 
-    async def start(
-        self, *, tolerate_faults: bool = False, prepare: Callable[[Database], Awaitable[object]] | None = None
-    ) -> None:
+    async def start(self, *, tolerate_faults: bool = False, prepare: Callable[[Database], Awaitable[object]] | None = None) -> None:
         """Bring everything up, kernel first. `prepare` runs when the database can be used and nothing else does yet (migrations).
         `tolerate_faults`: functions that do not load are reported, not fatal (dev)."""
         if self._running:
@@ -172,7 +180,9 @@ class App:
         if scope["type"] == "http":
             if started:
                 raise problem
-            error = Internal(f"Something failed inside the server (id {identifier}).", hint="The server's log has the details under this id.")
+            error = Internal(
+                f"Something failed inside the server (id {identifier}).", hint="The server's log has the details under this id."
+            )
             await respond(send, error.status, orjson.dumps(error.rest()))
         else:
             await send({"type": "websocket.close", "code": 1011})

@@ -24,6 +24,7 @@ create policy "sellers see their photos" on storage.objects for select to authen
 create policy "sellers upload into their folder" on storage.objects for insert to authenticated
   with check (bucket_id = 'photos' and (storage.foldername(name))[1] = auth.uid()::text);
 create policy "sellers replace their photos" on storage.objects for update to authenticated
-  using (bucket_id = 'photos' and owner_id = auth.uid()::text);
+  using (bucket_id = 'photos' and owner_id = auth.uid()::text)
+  with check (bucket_id = 'photos' and (storage.foldername(name))[1] = auth.uid()::text);
 create policy "sellers remove their photos" on storage.objects for delete to authenticated
   using (bucket_id = 'photos' and owner_id = auth.uid()::text);

@@ -45,7 +45,7 @@ def check_origin(kit: Kit, request: Request) -> None:
     origin = request.headers.get("origin")
     site = request.headers.get("sec-fetch-site")
     if origin is not None:
-        if urlsplit(origin).netloc.lower() not in {host, _public_host(kit)} - {""}:
+        if _netloc(origin) not in {host, _public_host(kit)} - {""}:
             raise ForeignOrigin()
     elif site not in (None, "same-origin", "none"):
         raise ForeignOrigin()
@@ -91,11 +91,27 @@ def _host_known(kit: Kit, host: str) -> bool:
     """A loopback server answers to loopback names and its public address; one on the network to any name."""
     if not _is_loopback(kit.settings.host):
         return bool(host)
-    return _is_loopback(urlsplit(f"//{host}").hostname or "") or host == _public_host(kit)
+    return bool(host) and (host == _public_host(kit) or _is_loopback(_name_of(host)))
 
 
 def _public_host(kit: Kit) -> str:
-    return urlsplit(kit.settings.public_url).netloc.lower() if kit.settings.public_url else ""
+    return _netloc(kit.settings.public_url or "")
+
+
+def _netloc(address: str) -> str:
+    """Host and port of an address as somebody sent it; empty if it is none."""
+    try:
+        return urlsplit(address).netloc.lower()
+    except ValueError:
+        return ""
+
+
+def _name_of(host: str) -> str:
+    """The name in a Host header without its port; empty if it is none."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
 
 
 def _is_loopback(name: str) -> bool:

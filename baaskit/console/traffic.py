@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qsl
 
 import orjson
 
@@ -78,7 +79,7 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             return await self._app(scope, receive, send)
-        surface = SURFACES.get(scope["path"].split("/", 2)[1])
+        surface = SURFACES.get(scope["path"].removeprefix("/").partition("/")[0])  # the path of `OPTIONS *` has no slash
         if scope["type"] == "websocket":
             if surface is not None:
                 self._traffic.count(surface, 101, time.time())
@@ -98,17 +99,16 @@ class Gate:
 
     def _is_viewer(self, scope: Scope) -> bool:
         """Any token of the request counts, wherever a surface would look for it. A bad one is the surface's to refuse."""
-        for name, value in scope["headers"]:
-            if name not in (b"authorization", b"apikey"):
-                continue
-            token = value.decode("latin-1").strip()
+        given = [value.decode("latin-1") for name, value in scope["headers"] if name in (b"authorization", b"apikey")]
+        if b"=" in scope["query_string"]:  # some surfaces take the key from there, too
+            given += [value for name, value in parse_qsl(scope["query_string"].decode("latin-1")) if name == "apikey"]
+        for token in map(str.strip, given):
             token = token[7:].strip() if token[:7].lower() == "bearer " else token
             try:
-                admin = self._kit.keys.verifier.verify(token, time.time()).jwt.get("admin")
+                if self._kit.keys.verifier.verify(token, time.time()).is_viewer:
+                    return True
             except BaasError:
                 continue
-            if isinstance(admin, dict) and admin.get("role") == "viewer":
-                return True
         return False
 
     async def _refuse(self, surface: str | None, send: Send) -> None:

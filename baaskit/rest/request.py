@@ -32,6 +32,7 @@ _WANTED = frozenset(
     }
 )
 _RANGE = re.compile(r"(?:items=)?(\d{1,18})-(\d{0,18})$")
+_MOST_DEPTH = 250  # of JSON: what its writer manages
 FOREIGN_KEYS = frozenset({"apikey"})  # in a query string, but not a filter: some gateways' way to give the key
 
 
@@ -170,6 +171,11 @@ def parse_body(body: bytes, headers: Mapping[bytes, bytes]) -> Any:
     if kind not in (b"application/json", b"", b"text/plain", b"application/vnd.pgrst.object+json", b"application/vnd.pgrst.array+json"):
         raise InvalidBody(f"Content-Type not acceptable: {kind.decode('latin-1')}")
     try:
-        return orjson.loads(body)
+        parsed = orjson.loads(body)
+        if body.count(b"[") + body.count(b"{") > _MOST_DEPTH:
+            orjson.dumps(parsed)  # refuses what is nested too deeply to be written again, as a value or in an answer
+        return parsed
     except orjson.JSONDecodeError:
         raise InvalidBody("Empty or invalid json") from None
+    except orjson.JSONEncodeError:
+        raise InvalidBody(f"The body is nested more than {_MOST_DEPTH} deep.") from None

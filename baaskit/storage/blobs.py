@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, AsyncIterator, Collection
+from typing import Any
 
 import obstore
 from obstore.store import LocalStore, MemoryStore
@@ -92,7 +93,7 @@ class Blobs:
 
     async def older_than(self, age: timedelta) -> AsyncIterator[list[str]]:
         """Keys of blobs written longer ago than `age`, in batches."""
-        before = datetime.now(timezone.utc) - age
+        before = datetime.now(UTC) - age
         async for batch in obstore.list(self._store, chunk_size=500):
             yield [meta["path"] for meta in batch if meta["last_modified"] < before]
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
-from typing import Any, AsyncIterator
+import re
+from collections.abc import AsyncIterator
+from typing import Any
 
+import orjson
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
 from baaskit.errors.storage import InvalidRequest
 
-_FIELD_LIMIT = 64 * 1024  # bytes of one form field that is not the file
+_FORM_LIMIT = 64 * 1024  # bytes of a form besides its file: fields, their names, headers
+_HEADER_VALUE = re.compile(r"[\x20-\x7e]{1,500}")  # what may be sent back as a header when the file is read
 
 
 class UploadBody:
@@ -23,8 +26,11 @@ class UploadBody:
         headers = request.headers
         kind, options = parse_options_header(headers.get("content-type"))
         self._boundary = options.get(b"boundary") if kind == b"multipart/form-data" else None
-        self.content_type = (headers.get("content-type") or "application/octet-stream") if kind != b"multipart/form-data" else "application/octet-stream"
-        self.cache_control = headers.get("cache-control") or "no-cache"
+        self.content_type = (
+            (headers.get("content-type") or "application/octet-stream") if kind != b"multipart/form-data" else "application/octet-stream"
+        )
+        self.content_type = _header_value("content type", self.content_type)
+        self.cache_control = _header_value("cache control", headers.get("cache-control") or "no-cache")
         self.user_metadata: Any = _decoded(headers.get("x-metadata"))
 
     async def pieces(self) -> AsyncIterator[bytes]:
@@ -43,10 +49,10 @@ class UploadBody:
     def _take(self, form: _Form) -> None:
         if form.file_type is None:
             raise InvalidRequest("The form has no file part.")
-        self.content_type = form.fields.get("contentType") or form.file_type
+        self.content_type = _header_value("content type", form.fields.get("contentType") or form.file_type)
         if "cacheControl" in form.fields:
             value = form.fields["cacheControl"]
-            self.cache_control = f"max-age={value}" if value.isdigit() else value
+            self.cache_control = _header_value("cache control", f"max-age={value}" if value.isdigit() else value)
         if form.fields.get("metadata"):
             self.user_metadata = _json(form.fields["metadata"])
 
@@ -61,6 +67,7 @@ class _Form:
         self._header = [b"", b""]
         self._headers: dict[bytes, bytes] = {}
         self._name, self._is_file, self._value, self._ended = "", False, b"", False
+        self._room = _FORM_LIMIT
         self._parser = MultipartParser(
             boundary,
             {
@@ -91,6 +98,7 @@ class _Form:
             raise InvalidRequest("The form ends too early.")
 
     def _grow(self, side: int, data: bytes) -> None:
+        self._count(data)
         self._header[side] += data
 
     def _header_end(self) -> None:
@@ -111,9 +119,14 @@ class _Form:
         if self._is_file:
             self._out.append(data)
             return
+        self._count(data)
         self._value += data
-        if len(self._value) > _FIELD_LIMIT:
-            raise InvalidRequest(f"The form field {self._name[:50]!a} is too long.")
+
+    def _count(self, data: bytes) -> None:
+        """Nothing but the file may be large, for all the rest is held in memory."""
+        self._room -= len(data)
+        if self._room < 0:
+            raise InvalidRequest(f"The fields of the form are longer than {_FORM_LIMIT} bytes.")
 
     def _part_end(self) -> None:
         if not self._is_file:
@@ -128,15 +141,23 @@ def _decoded(header: str | None) -> Any:
         return None
     try:
         return _json(base64.b64decode(header, validate=True).decode())
-    except (binascii.Error, UnicodeDecodeError) as problem:
+    except (binascii.Error, UnicodeError) as problem:
         raise InvalidRequest("The header x-metadata must be base64 of JSON.") from problem
 
 
 def _json(text: str) -> Any:
     try:
-        found = json.loads(text)
-    except ValueError as problem:
+        found = orjson.loads(text)
+        written = orjson.dumps(found)  # what cannot be written again, such as very deep nesting, cannot be stored
+    except (ValueError, TypeError) as problem:
         raise InvalidRequest("The metadata must be JSON.") from problem
-    if not isinstance(found, dict):
-        raise InvalidRequest("The metadata must be a JSON object.")
+    if not isinstance(found, dict) or rb"\u0000" in written.replace(rb"\\", b""):
+        raise InvalidRequest("The metadata must be a JSON object without U+0000.")
     return found
+
+
+def _header_value(what: str, text: str) -> str:
+    """`text` if it can be a header's value. Raises InvalidRequest."""
+    if not _HEADER_VALUE.fullmatch(text):
+        raise InvalidRequest(f"The {what} may hold only printable ASCII characters, at most 500.")
+    return text

@@ -12,21 +12,24 @@ from baaskit.kernel.database import Row, Script
 from baaskit.storage.names import check_bucket
 from baaskit.storage.rows import BUCKETS, Caller, visible
 
-_SIZE = re.compile(r"(\d+)\s*(B|KB|MB|GB|TB)?", re.IGNORECASE)
+_MOST_BYTES = 2**53
+_SIZE = re.compile(r"(\d{1,16})\s*(B|KB|MB|GB|TB)?", re.IGNORECASE)
 _UNITS = {"": 1, "B": 1, "KB": 1000, "MB": 1000**2, "GB": 1000**3, "TB": 1000**4}
 SORTABLE = ("id", "name", "created_at", "updated_at")
 
 
 def size_limit(value: int | str | None) -> int | None:
     """Bytes of `file_size_limit`, which may be a number or `"20MB"`. Raises InvalidRequest."""
-    if value is None or isinstance(value, int):
-        if isinstance(value, int) and value < 0:
-            raise InvalidRequest("file_size_limit must not be negative.")
-        return value
-    found = _SIZE.fullmatch(value.strip())
-    if not found:
-        raise InvalidRequest("file_size_limit must be a number of bytes or a size such as 20MB.")
-    return int(found[1]) * _UNITS[(found[2] or "").upper()]
+    if value is None:
+        return None
+    if isinstance(value, str):
+        found = _SIZE.fullmatch(value.strip())
+        if not found:
+            raise InvalidRequest("file_size_limit must be a number of bytes or a size such as 20MB.")
+        value = int(found[1]) * _UNITS[(found[2] or "").upper()]
+    if not 0 <= value <= _MOST_BYTES:
+        raise InvalidRequest(f"file_size_limit must be between 0 and {_MOST_BYTES} bytes.")
+    return value
 
 
 def create_bucket(caller: Caller, values: dict[str, Any]) -> Script[Row]:
@@ -47,7 +50,12 @@ def read_buckets(caller: Caller, *, limit: int | None, offset: int, column: str,
     t = caller.database.tables.buckets
     if column not in SORTABLE:
         raise InvalidRequest(f"Sort by one of: {', '.join(SORTABLE)}.")
-    statement = visible(caller, t, BUCKETS).order_by(t.c[column].desc() if descending else t.c[column]).offset(offset).limit(1000 if limit is None else limit)
+    statement = (
+        visible(caller, t, BUCKETS)
+        .order_by(t.c[column].desc() if descending else t.c[column])
+        .offset(offset)
+        .limit(1000 if limit is None else limit)
+    )
     if search:
         statement = statement.where(func.lower(t.c.name).contains(search.lower(), autoescape=True))
     rows: list[Row] = yield caller.step(statement)

@@ -58,7 +58,10 @@ def list_folder(caller: Caller, asked: Listing) -> Script[list[Row]]:
     by = entries.c.name if asked.column == "name" else entries.c.by
     order = by.desc() if asked.descending else by.asc()
     found = yield caller.step(
-        select(entries.c.name, entries.c.id).order_by(entries.c.folder.desc(), order, entries.c.name).limit(min(asked.limit, LIMIT)).offset(asked.offset)
+        select(entries.c.name, entries.c.id)
+        .order_by(entries.c.folder.desc(), order, entries.c.name)
+        .limit(min(asked.limit, LIMIT))
+        .offset(asked.offset)
     )
     rows = yield select(t).where(t.c.id.in_([entry["id"] for entry in found if entry["id"]]))
     by_id: dict[str, Any] = {row["id"]: row for row in rows}

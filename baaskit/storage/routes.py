@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
-from typing import Any
+from datetime import UTC, datetime
+from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from baaskit.errors import ExpiredToken, InvalidToken
@@ -21,6 +21,8 @@ from baaskit.storage.names import check_key
 from baaskit.storage.rows import Caller
 from baaskit.storage.signing import Signer
 from baaskit.storage.upload import Uploads
+
+MOST = 2**53  # of any number that a client may name
 
 
 class _Body(BaseModel):
@@ -49,7 +51,7 @@ class SortBy(_Body):
 class ListBody(_Body):
     prefix: str = Field("", max_length=1024)
     limit: int = Field(100, ge=0, le=100_000)
-    offset: int = Field(0, ge=0)
+    offset: int = Field(0, ge=0, le=MOST)
     search: str | None = Field(None, max_length=1024)
     sort_by: SortBy = Field(default_factory=SortBy, alias="sortBy")
 
@@ -86,7 +88,7 @@ class Surface:
         header = request.headers.get("authorization", "")
         token = header[7:].strip() if header[:7].lower() == "bearer " else request.headers.get("apikey")
         try:
-            return self.of(self.kit.keys.verifier.verify(token, datetime.now(timezone.utc).timestamp()))
+            return self.of(self.kit.keys.verifier.verify(token, datetime.now(UTC).timestamp()))
         except ExpiredToken as problem:
             raise AccessDenied('"exp" claim timestamp check failed') from problem
         except InvalidToken as problem:
@@ -109,11 +111,14 @@ def _bucket_routes(router: APIRouter, surface: Surface) -> None:
 
     @router.get("/bucket")
     async def list_buckets(
-        request: Request, limit: int | None = None, offset: int = 0, sortColumn: str = "id", sortOrder: str = "asc", search: str = ""  # noqa: N803
-    ) -> list[dict[str, Any]]:
+        request: Request, limit: Annotated[int | None, Query(ge=0, le=MOST)] = None, offset: Annotated[int, Query(le=MOST)] = 0,
+        sortColumn: str = "id", sortOrder: str = "asc", search: str = "",  # noqa: N803
+    ) -> list[dict[str, Any]]:  # fmt: skip
         caller, descending = surface.caller(request), sortOrder.lower() == "desc"
         found = await database.read(
-            lambda: buckets.read_buckets(caller, limit=limit, offset=max(0, offset), column=sortColumn, descending=descending, search=search)
+            lambda: buckets.read_buckets(
+                caller, limit=limit, offset=max(0, offset), column=sortColumn, descending=descending, search=search
+            )
         )
         return [bucket_json(row) for row in found]
 
@@ -166,7 +171,9 @@ def _fixed_object_routes(router: APIRouter, surface: Surface) -> None:
         caller = surface.caller(request)
         prefix = body.prefix.lstrip("/")
         prefix += "/" if prefix and not prefix.endswith("/") else ""
-        asked = Listing(bucket, prefix, body.search or "", body.limit, body.offset, body.sort_by.column, body.sort_by.order.lower() == "desc")
+        asked = Listing(
+            bucket, prefix, body.search or "", body.limit, body.offset, body.sort_by.column, body.sort_by.order.lower() == "desc"
+        )
         return [entry_json(entry) for entry in await database.read(lambda: list_folder(caller, asked))]
 
     async def one_signed(caller: Caller, bucket: str, name: str, seconds: int) -> str:
@@ -214,7 +221,11 @@ def _fixed_object_routes(router: APIRouter, surface: Surface) -> None:
         anyone = surface.of(SERVICE)
         return serve.respond(request, await database.read(lambda: rows.find_object(anyone, bucket, name, public=True)), surface.blobs)
 
-    for path in ("/object/info/public/{bucket}/{name:path}", "/object/info/authenticated/{bucket}/{name:path}", "/object/info/{bucket}/{name:path}"):
+    for path in (
+        "/object/info/public/{bucket}/{name:path}",
+        "/object/info/authenticated/{bucket}/{name:path}",
+        "/object/info/{bucket}/{name:path}",
+    ):
 
         @router.api_route(path, methods=["GET", "HEAD"], include_in_schema=path.startswith("/object/info/{"))
         async def info(request: Request, bucket: str, name: str) -> dict[str, Any]:
@@ -277,7 +288,7 @@ def _object_routes(router: APIRouter, surface: Surface) -> None:
 
 
 def _iso(moment: datetime | None) -> str | None:
-    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z" if moment else None
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z" if moment else None
 
 
 def bucket_json(row: Row) -> dict[str, Any]:

@@ -5,9 +5,10 @@ Everything here is a script (docs/architecture.md): one transaction, nothing hal
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass
-from datetime import datetime, timezone
-from typing import Any, Generator
+from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, Executable, FromClause, Select, Table, and_, delete, false, insert, select, true, update
 
@@ -17,6 +18,7 @@ from baaskit.kernel.database import Bound, Database, Row, Script
 from baaskit.kernel.database.statements import relation_of
 from baaskit.kernel.policy import Access, Command, Expr, claim_binds, to_sql
 from baaskit.kernel.schema import TableName
+from baaskit.storage.rules import check_object
 
 OBJECTS, BUCKETS = TableName("storage", "objects"), TableName("storage", "buckets")
 
@@ -31,7 +33,7 @@ class Caller:
 
     @classmethod
     def of(cls, database: Database, claims: Claims) -> Caller:
-        return cls(database, claims, datetime.now(timezone.utc))
+        return cls(database, claims, datetime.now(UTC))
 
     def access(self, name: TableName, command: Command) -> Access:
         return self.database.catalog.policies.access(name, command, self.claims.role)
@@ -47,7 +49,9 @@ class Caller:
         """`statement` with this caller's claims bound."""
         return Bound(statement, claim_binds(self.claims, self.now))
 
-    def admit(self, table: Table, name: TableName, key: ColumnElement[bool], conditions: list[Expr | None]) -> Generator[Any, list[Row], None]:
+    def admit(
+        self, table: Table, name: TableName, key: ColumnElement[bool], conditions: list[Expr | None]
+    ) -> Generator[Any, list[Row], None]:
         """Sub-script: raise AccessDenied unless the stored row at `key` passes all `conditions` (None passes)."""
         asked = [self._sql(condition, table) for condition in conditions if condition is not None]
         if asked and not (yield self.step(select(table.c.id).where(key, *asked))):
@@ -132,7 +136,13 @@ def find_object(caller: Caller, bucket: str, name: str, *, public: bool = False)
     t, b = caller.database.tables.objects, caller.database.tables.buckets
     where = [t.c.bucket_id == bucket, t.c.name == name]
     if public:
-        where.append(t.c.bucket_id.in_(select(b.c.id).where(b.c.id == bucket, b.c.public.is_(True) if caller.database.dialect == "postgresql" else b.c.public == True)))  # noqa: E712
+        where.append(
+            t.c.bucket_id.in_(
+                select(b.c.id).where(
+                    b.c.id == bucket, b.c.public.is_(True) if caller.database.dialect == "postgresql" else b.c.public == True
+                )
+            )
+        )  # noqa: E712
     else:
         where.append(caller.may_see(t, OBJECTS))
     found = yield caller.step(select(t).where(*where))
@@ -155,18 +165,25 @@ def delete_objects(caller: Caller, bucket: str, names: list[str]) -> Script[list
 
 
 def move_object(caller: Caller, bucket: str, name: str, to_bucket: str, to_name: str) -> Script[Row]:
-    """Rename an object, possibly into another bucket: an update of its row."""
+    """Rename an object, possibly into another bucket: an update of its row. Raises NoSuchKey, NoSuchBucket, Duplicate,
+    AccessDenied, also for a name that is taken: who may not move there learns nothing of what is there."""
     t = caller.database.tables.objects
     row = yield from find_object(caller, bucket, name)
-    yield from bucket_row(caller.database, to_bucket)
+    rules = yield from bucket_row(caller.database, to_bucket)
     access = caller.access(OBJECTS, "update")
     if access.denied:
         raise AccessDenied()
     yield from caller.admit(t, OBJECTS, t.c.id == row["id"], [access.using])
-    if (yield select(t.c.id).where(t.c.bucket_id == to_bucket, t.c.name == to_name)):
-        raise Duplicate()
+    taken = yield select(t.c.id).where(t.c.bucket_id == to_bucket, t.c.name == to_name)
+    if taken:  # it steps aside until the policy has judged the move; Duplicate takes everything back
+        aside = f"{to_name}\N{SYMBOL FOR NULL}{row['version']}"  # holds a character that no key may hold
+        yield update(t).where(t.c.id == taken[0]["id"]).values(name=aside)
     [moved] = yield update(t).where(t.c.id == row["id"]).values(bucket_id=to_bucket, name=to_name, updated_at=caller.now).returning(t)
     yield from caller.admit(t, OBJECTS, t.c.id == row["id"], [access.check])
+    if taken:
+        raise Duplicate()
+    if to_bucket != bucket:
+        check_object(rules, row)
     result: Row = moved
     return result
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
 from urllib.parse import quote
@@ -16,7 +16,8 @@ from baaskit.storage.blobs import Blobs
 
 # Shown in the page; everything else is a download, so that no upload runs in our origin (security F3).
 _INLINE = re.compile(
-    r"image/(png|jpeg|gif|webp|avif|bmp|x-icon|svg\+xml)|(audio|video)/[a-z0-9.+-]+|text/plain|text/csv|application/(json|pdf)", re.IGNORECASE
+    r"image/(png|jpeg|gif|webp|avif|bmp|x-icon|svg\+xml)|(audio|video)/[a-z0-9.+-]+|text/plain|text/csv|application/(json|pdf)",
+    re.IGNORECASE,
 )
 # A sandbox without scripts: even an SVG or PDF opened directly can neither run nor read anything of this origin.
 _INERT = {
@@ -25,7 +26,7 @@ _INERT = {
     "X-Robots-Tag": "none",
     "Cross-Origin-Resource-Policy": "cross-origin",
 }
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 
 def respond(request: Request, row: dict[str, Any], blobs: Blobs) -> Response:
@@ -55,7 +56,7 @@ def respond(request: Request, row: dict[str, Any], blobs: Blobs) -> Response:
 
 
 def _moment(value: datetime) -> datetime:
-    return value.astimezone(timezone.utc)
+    return value.astimezone(UTC)
 
 
 def _shown_type(mimetype: str) -> str:

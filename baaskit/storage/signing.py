@@ -21,7 +21,9 @@ class Signer:
     def sign(self, scope: str, url: str, seconds: int, **more: Any) -> str:
         """A token for `url` (`bucket/name`); `scope` is `download` or `upload`."""
         now = int(time.time())
-        return jwt.encode({"scope": scope, "url": url, "iat": now, "exp": now + min(seconds, MAX_SECONDS), **more}, self._key, algorithm="HS256")
+        return jwt.encode(
+            {"scope": scope, "url": url, "iat": now, "exp": now + min(seconds, MAX_SECONDS), **more}, self._key, algorithm="HS256"
+        )
 
     def read(self, scope: str, url: str, token: str) -> dict[str, Any]:
         """The token's claims. Raises InvalidSignature if it is not for this scope and object, ExpiredSignature."""

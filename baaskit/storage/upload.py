@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any, AsyncIterator
+from collections.abc import AsyncIterator
+from typing import Any
 
 from starlette.requests import Request
 
-from baaskit.errors.storage import EntityTooLarge, InvalidMimeType
+from baaskit.errors.storage import EntityTooLarge
 from baaskit.kernel.database import Row, Script
 from baaskit.kernel.kit import Kit
 from baaskit.storage.blobs import Blobs, Stored
 from baaskit.storage.body import UploadBody
 from baaskit.storage.rows import Caller, NewObject, bucket_row, put_object
+from baaskit.storage.rules import check_object, check_type
 
 
 class _Rehearsed(Exception):
@@ -34,7 +35,9 @@ class Uploads:
         stored = await self._blobs.put(_whole(body), limit)
         try:
             check_type(body.content_type, rules["allowed_mime_types"])
-            return await self._finish(caller, NewObject(bucket, name, stored.key, _metadata(body, stored, caller), body.user_metadata), upsert)
+            return await self._finish(
+                caller, NewObject(bucket, name, stored.key, _metadata(body, stored, caller), body.user_metadata), upsert
+            )
         except BaseException:
             await self._blobs.delete([stored.key])
             raise
@@ -55,7 +58,7 @@ class Uploads:
 
     async def copy(self, caller: Caller, source: Row, bucket: str, name: str, *, upsert: bool) -> Row:
         """The object `source`, which the caller may read, again as `bucket/name`."""
-        await self.rehearse(caller, bucket, name, upsert)
+        check_object(await self.rehearse(caller, bucket, name, upsert), source)
         key = await self._blobs.copy(source["version"])
         try:
             return await self._finish(caller, NewObject(bucket, name, key, source["metadata"], source["user_metadata"]), upsert)
@@ -82,12 +85,3 @@ def _metadata(body: UploadBody, stored: Stored, caller: Caller) -> dict[str, Any
         "eTag": stored.etag, "size": stored.size, "mimetype": body.content_type, "cacheControl": body.cache_control,
         "lastModified": modified, "contentLength": stored.size, "httpStatusCode": 200,
     }  # fmt: skip
-
-
-def check_type(content_type: str, allowed: list[str] | None) -> None:
-    """Raises InvalidMimeType unless `allowed` (None: everything) has the type or its family (`image/*`)."""
-    bare = content_type.split(";")[0].strip().lower()
-    if not re.fullmatch(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+", bare):
-        raise InvalidMimeType(f"mime type {content_type[:100]!a} is not supported")
-    if allowed and not any(bare == a.lower() or (a.endswith("/*") and bare.startswith(a[:-1].lower())) for a in allowed):
-        raise InvalidMimeType(f"mime type {bare} is not supported")
