@@ -35,14 +35,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 out, err = Console(highlight=False, soft_wrap=True), Console(stderr=True, highlight=False, soft_wrap=True)
 
-cli = typer.Typer(no_args_is_help=True, invoke_without_command=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
+cli = typer.Typer(
+    no_args_is_help=True, invoke_without_command=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich"
+)
 users = typer.Typer(no_args_is_help=True, help="Users of the project's app.")
 admins = typer.Typer(no_args_is_help=True, help="People who may use the console.")
 policies = typer.Typer(no_args_is_help=True, help="The live policies and the file policies.sql.")
 cli.add_typer(users, name="users")
 cli.add_typer(admins, name="admins")
 cli.add_typer(policies, name="policies")
-
 
 
 @cli.callback()

@@ -130,7 +130,7 @@ class Settings(BaseSettings):
     @property
     def url(self) -> str:
         """Address that clients use, without a slash at the end."""
-        host = "127.0.0.1" if self.host in ("0.0.0.0", "::", "") else self.host
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::", "") else self.host  # noqa: S104  (compared, not bound)
         return self.public_url or f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     @field_validator("exposed_schemas", "extra_search_path", "cors_origins", "redirect_allow", mode="before")

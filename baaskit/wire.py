@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -82,6 +83,10 @@ class Cors:
         headers = [*allowed, (b"content-length", b"0")]
         if allowed:
             names = _REQUEST_HEADERS + (b", " + wanted if wanted and b"\n" not in wanted else b"")
-            headers += [(b"access-control-allow-methods", _METHODS), (b"access-control-allow-headers", names), (b"access-control-max-age", b"86400")]
+            headers += [
+                (b"access-control-allow-methods", _METHODS),
+                (b"access-control-allow-headers", names),
+                (b"access-control-max-age", b"86400"),
+            ]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": b""})

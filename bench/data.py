@@ -71,7 +71,9 @@ def start_baaskit(folder: Path, rows: int) -> Peer:
             "insert into items (id, owner_id, title, body, n, done) values (?, ?, ?, ?, ?, 0)",
             ((str(uuid.UUID(int=i + 1)), owner(i % OWNERS), f"Item {i}", BODY, i) for i in range(rows)),
         )
-    process = subprocess.Popen([BIN / "baaskit", "serve", str(folder), "--port", "0", "--json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [BIN / "baaskit", "serve", str(folder), "--port", "0", "--json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
     assert process.stdout is not None
     ready = json.loads(process.stdout.readline())
     base, keys = ready["url"], json.loads((folder / ".baaskit" / "keys.json").read_text())
@@ -219,7 +221,9 @@ def main() -> None:
         try:
             peers.append(start_baaskit(Path(scratch) / "baaskit", given.rows))
             peers.append(start_pocketbase(Path(scratch) / "pocketbase", given.rows))
-            print(f"{given.rows:,} rows, {OWNERS:,} owners, 32 connections, {given.rounds} rounds of {given.requests} requests; load before: {psutil.getloadavg()[0]:.2f}")
+            print(
+                f"{given.rows:,} rows, {OWNERS:,} owners, 32 connections, {given.rounds} rounds of {given.requests} requests; load before: {psutil.getloadavg()[0]:.2f}"
+            )
             results = asyncio.run(run(peers, given.rounds, given.requests))
             show(results, peers)
             memory = {p.name: psutil.Process(p.process.pid).memory_info().rss // 2**20 for p in peers}
@@ -230,7 +234,11 @@ def main() -> None:
                 peer.process.wait()
     target = Path(__file__).parent / "results" / "data.json"
     target.parent.mkdir(exist_ok=True)
-    said = {"command": " ".join(["python", "bench/data.py", *sys.argv[1:]]), "machine": platform.platform(), "versions": {p.name: p.version for p in peers}}
+    said = {
+        "command": " ".join(["python", "bench/data.py", *sys.argv[1:]]),
+        "machine": platform.platform(),
+        "versions": {p.name: p.version for p in peers},
+    }
     figures = {op: {name: asdict(sample) for name, sample in row.items()} for op, row in results.items()}
     target.write_text(json.dumps({**said, "resident_mb": memory, "results": figures}, indent=1) + "\n")
 

@@ -3,8 +3,9 @@
 import uuid
 from dataclasses import dataclass
 
-from baaskit.functions import Context, Refused, http
 from baaskit_client import Conflict, eq, in_, table
+
+from baaskit.functions import Context, Refused, http
 
 TRIES = 8  # how often to read again when somebody else bought at the same moment
 MOST_LINES, MOST_EACH = 50, 99
@@ -58,7 +59,9 @@ async def _order(ctx: Context, key: str) -> dict | None:
 
 async def _for_sale(ctx: Context, wanted: dict[int, int]) -> dict[int, dict]:
     """The pets as the caller may see them, each with enough in stock."""
-    rows = await ctx.client.run(table("pets").where(in_("id", list(wanted)), eq("status", "available")).select("id,name,price,stock,seller_id"))
+    rows = await ctx.client.run(
+        table("pets").where(in_("id", list(wanted)), eq("status", "available")).select("id,name,price,stock,seller_id")
+    )
     pets = {row["id"]: row for row in rows}
     for pet_id, quantity in wanted.items():
         pet = pets.get(pet_id)
@@ -80,7 +83,10 @@ async def _buy(ctx: Context, wanted: dict[int, int], pets: dict[int, dict], key:
         for pet_id, quantity in wanted.items()
     ]
     falls = [
-        table("pets").where(eq("id", pet_id), eq("stock", pets[pet_id]["stock"])).update({"stock": pets[pet_id]["stock"] - quantity}).expect(1)
+        table("pets")
+        .where(eq("id", pet_id), eq("stock", pets[pet_id]["stock"]))
+        .update({"stock": pets[pet_id]["stock"] - quantity})
+        .expect(1)
         for pet_id, quantity in sorted(wanted.items())  # one order for all buyers, so that two carts never wait for each other
     ]
     await ctx.admin.batch([table("orders").insert(order), *falls, table("order_items").insert(items)])

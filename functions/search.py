@@ -1,7 +1,8 @@
 """Searching the shop: words in names, breeds and descriptions, the best matches first."""
 
-from baaskit.functions import Context, http
 from baaskit_client import eq, ilike, or_, table
+
+from baaskit.functions import Context, http
 
 SHOWN = "id,name,species,breed,age_months,price,stock,photo,description"
 MOST_WORDS = 5

@@ -67,6 +67,8 @@ def chromium() -> str:
     for name in ("/usr/bin/chromium", "/usr/bin/chromium-browser"):
         if Path(name).exists():
             return name
-    found = subprocess.run(["which", "chromium", "chromium-browser", "google-chrome"], capture_output=True, text=True, check=False).stdout.split()
+    found = subprocess.run(
+        ["which", "chromium", "chromium-browser", "google-chrome"], capture_output=True, text=True, check=False
+    ).stdout.split()
     assert found, "Chromium is missing: make setup-test"
     return found[0]

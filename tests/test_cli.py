@@ -1,7 +1,5 @@
 """The command line, run as a person runs it: words, exit codes, signals."""
 
-# ruff: noqa: E501
-
 from __future__ import annotations
 
 import json

@@ -6,8 +6,9 @@ PostgreSQL's (`docs/reference/errors.md`); the other surfaces keep theirs in the
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import Any, Iterable
+from typing import Any
 
 
 class BaasError(Exception):
@@ -94,9 +95,7 @@ class Fault(Exception):
     `line` and `column` start at 1; line 0 means no place (an environment variable). `excerpt` is the line itself; `str(fault)` draws a caret under the place.
     """
 
-    def __init__(
-        self, message: str, *, file: str = "", line: int = 1, column: int = 1, excerpt: str = "", hint: str | None = None
-    ) -> None:
+    def __init__(self, message: str, *, file: str = "", line: int = 1, column: int = 1, excerpt: str = "", hint: str | None = None) -> None:
         super().__init__(message)
         self.message, self.file, self.line, self.column = message, file, line, column
         self.excerpt, self.hint = excerpt, hint

@@ -21,7 +21,9 @@ class NotCaptured(BaasError):
     status, code = 400, "BK420"
 
     def __init__(self, table: str) -> None:
-        super().__init__(f'The changes of "{table}" are not captured.', hint=f"In a migration: alter publication realtime add table {table};")
+        super().__init__(
+            f'The changes of "{table}" are not captured.', hint=f"In a migration: alter publication realtime add table {table};"
+        )
 
 
 class NoLiveKey(BaasError):
@@ -31,10 +33,14 @@ class NoLiveKey(BaasError):
 
     def __init__(self, table: str, columns: tuple[str, ...]) -> None:
         if not columns:
-            super().__init__(f'"{table}" has no primary key, so its rows cannot be followed.', hint="Add a primary key, or read it through REST.")
+            super().__init__(
+                f'"{table}" has no primary key, so its rows cannot be followed.', hint="Add a primary key, or read it through REST."
+            )
         else:
             names = ", ".join(columns)
-            super().__init__(f'A live query of "{table}" must select its primary key under its own name: {names}.', hint=f"Add {names} to select.")
+            super().__init__(
+                f'A live query of "{table}" must select its primary key under its own name: {names}.', hint=f"Add {names} to select."
+            )
 
 
 class BadBinding(BaasError):

@@ -92,6 +92,6 @@ class InvalidSignature(StorageError):
 
 
 class ExpiredSignature(StorageError):
-    """"exp" claim timestamp check failed"""
+    """ "exp" claim timestamp check failed"""
 
     code, label = "InvalidJWT", "InvalidJWT"

@@ -8,12 +8,13 @@ higher one can become visible first; the feed therefore reads from snapshot to s
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
-from typing import Any, Awaitable, Callable, NewType
+from datetime import UTC, datetime, timedelta
+from typing import Any, NewType
 
 import orjson
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -123,7 +124,7 @@ class ChangeFeed:
         self._woken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._busy = asyncio.Lock()
-        self._pruned_at = datetime.min.replace(tzinfo=timezone.utc)
+        self._pruned_at = datetime.min.replace(tzinfo=UTC)
         self._seen_version = -1
         self._stopping = False
         self.cursor = Cursor("")
@@ -206,7 +207,7 @@ class ChangeFeed:
             self._woken.clear()
             try:
                 await self._deliver()
-                await self._prune(datetime.now(timezone.utc))
+                await self._prune(datetime.now(UTC))
             except Exception as problem:
                 fact("feed.failed", error=repr(problem))
                 await asyncio.sleep(0.5)
@@ -233,7 +234,7 @@ class ChangeFeed:
             if not changes:
                 self.cursor = end
                 return
-            self.lag_seconds = max(0.0, (datetime.now(timezone.utc) - changes[-1].at).total_seconds())
+            self.lag_seconds = max(0.0, (datetime.now(UTC) - changes[-1].at).total_seconds())
             for sink in self._sinks:
                 try:
                     await sink(changes)
@@ -265,7 +266,7 @@ _FIELDS = 'seq, txid, table_schema, table_name, op, "before", "after", at'
 
 
 def _sqlite_rows(position: Position, limit: int) -> Script[Found | None]:
-    pruned = yield Sql("SELECT value FROM \"baaskit.state\" WHERE key = ?", (PRUNED_KEY,))
+    pruned = yield Sql('SELECT value FROM "baaskit.state" WHERE key = ?', (PRUNED_KEY,))
     if pruned and int(pruned[0][0]) > position.xmin:
         return None
     rows = yield Sql(f'SELECT {_FIELDS} FROM "baaskit.changes" WHERE seq > ? ORDER BY seq LIMIT ?', (position.xmin, limit))

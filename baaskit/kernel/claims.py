@@ -6,9 +6,10 @@ Rules from RFC 8725: the algorithm is chosen by the key, never by the token; `ex
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import Any, Mapping
+from typing import Any
 
 import jwt
 

@@ -6,9 +6,10 @@ Names are logical (`auth.users`, `public.pets`) and the same on both databases.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Iterable, Literal, Mapping, NamedTuple
+from typing import Literal, NamedTuple
 
 Family = Literal[
     "int", "float", "numeric", "text", "bool", "uuid", "timestamptz", "timestamp", "date", "time", "interval", "json", "bytea", "enum",

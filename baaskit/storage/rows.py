@@ -10,7 +10,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Executable, FromClause, Select, Table, and_, delete, false, insert, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Executable,
+    FromClause,
+    Select,
+    Table,
+    and_,
+    delete,
+    false,
+    insert,
+    literal_column,
+    select,
+    true,
+    update,
+)
 
 from baaskit.errors.storage import AccessDenied, Duplicate, NoSuchBucket, NoSuchKey
 from baaskit.kernel.claims import Claims
@@ -21,6 +35,11 @@ from baaskit.kernel.schema import TableName
 from baaskit.storage.rules import check_object
 
 OBJECTS, BUCKETS = TableName("storage", "objects"), TableName("storage", "buckets")
+
+
+def sql_true(dialect: str) -> ColumnElement[Any]:
+    """True as the column type `Flag` stores it."""
+    return literal_column("true" if dialect == "postgresql" else "1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +155,7 @@ def find_object(caller: Caller, bucket: str, name: str, *, public: bool = False)
     t, b = caller.database.tables.objects, caller.database.tables.buckets
     where = [t.c.bucket_id == bucket, t.c.name == name]
     if public:
-        where.append(
-            t.c.bucket_id.in_(
-                select(b.c.id).where(
-                    b.c.id == bucket, b.c.public.is_(True) if caller.database.dialect == "postgresql" else b.c.public == True
-                )
-            )
-        )  # noqa: E712
+        where.append(t.c.bucket_id.in_(select(b.c.id).where(b.c.id == bucket, b.c.public == sql_true(caller.database.dialect))))
     else:
         where.append(caller.may_see(t, OBJECTS))
     found = yield caller.step(select(t).where(*where))

@@ -69,7 +69,9 @@ async def test_sign_up_in_refresh_update_and_out(shop: Server) -> None:
 
 async def test_the_service_key_manages_users(shop: Server) -> None:
     service = await acreate_client(shop.url, shop.service_role_key)
-    made = await service.auth.admin.create_user({"email": f"a{uuid.uuid4().hex}@example.com", "password": "correct horse", "email_confirm": True})
+    made = await service.auth.admin.create_user(
+        {"email": f"a{uuid.uuid4().hex}@example.com", "password": "correct horse", "email_confirm": True}
+    )
     assert (await service.auth.admin.get_user_by_id(made.user.id)).user.email == made.user.email
     assert len(await service.auth.admin.list_users(per_page=2)) == 2
     await service.auth.admin.delete_user(made.user.id)

@@ -9,7 +9,16 @@ from urllib.parse import parse_qsl
 import pytest
 
 from baaskit.errors import BaasError
-from baaskit.errors.rest import AmbiguousRelation, NoRelation, PermissionDenied, SqlState, TooComplex, UnknownColumn, UnknownPayloadColumn, UnknownTable
+from baaskit.errors.rest import (
+    AmbiguousRelation,
+    NoRelation,
+    PermissionDenied,
+    SqlState,
+    TooComplex,
+    UnknownColumn,
+    UnknownPayloadColumn,
+    UnknownTable,
+)
 from baaskit.kernel.plan import ColumnOut, Limits, ReadPlan, plan_delete, plan_insert, plan_live, plan_read, plan_update
 from baaskit.kernel.policy import PolicySet, parse_policies
 from baaskit.kernel.query import Query, parse
@@ -33,7 +42,9 @@ TABLES = [
     table("pet_tags", "pet_id int4, tag_id int4", "pet_id,tag_id", (("pet_id", "pets"), ("tag_id", "tags"))),
     table("cheap", "id int4, name text", view=True),
 ]  # fmt: skip
-SCHEMA = Schema({t.name: t for t in TABLES} | {TableName("auth", "users"): Table(TableName("auth", "users"), (Column("id", Type("uuid")),), ("id",))})
+SCHEMA = Schema(
+    {t.name: t for t in TABLES} | {TableName("auth", "users"): Table(TableName("auth", "users"), (Column("id", Type("uuid")),), ("id",))}
+)
 POLICIES = """
 create policy p1 on pets for select to anon, authenticated using (not sold);
 create policy p2 on pets for update to authenticated using (owner_id = auth.uid());
@@ -57,7 +68,10 @@ def asked(raw: str) -> Query:
     return parse(parse_qsl(raw, keep_blank_values=True))
 
 
-def read(name: str, raw: str = "", role: str = "anon", limits: Limits = Limits(100)) -> ReadPlan:
+CAPPED = Limits(100)
+
+
+def read(name: str, raw: str = "", role: str = "anon", limits: Limits = CAPPED) -> ReadPlan:
     return plan_read(asked(raw), CATALOG, TableName("public", name), role, limits)
 
 
@@ -159,7 +173,10 @@ def test_writes_carry_both_sides_of_their_policies() -> None:
         plan_update(asked("id=eq.1"), CATALOG, pets, "authenticated", ["nope"])
     with pytest.raises(PermissionDenied, match="row-level security"):
         plan_insert(asked(""), CATALOG, pets, "authenticated", ["name"])
-    for run in (lambda: plan_update(asked(""), CATALOG, pets, "service_role", ["name"]), lambda: plan_delete(asked(""), CATALOG, pets, "service_role")):
+    for run in (
+        lambda: plan_update(asked(""), CATALOG, pets, "service_role", ["name"]),
+        lambda: plan_delete(asked(""), CATALOG, pets, "service_role"),
+    ):
         with pytest.raises(SqlState, match="requires a WHERE clause"):
             run()
     with pytest.raises(SqlState, match='cannot delete from view "cheap"'):
@@ -168,7 +185,15 @@ def test_writes_carry_both_sides_of_their_policies() -> None:
         plan_insert(asked("on_conflict=name"), CATALOG, pets, "service_role", ["name"], resolution="merge-duplicates")
 
 
-ROW: dict[str, Any] = {"id": 1, "name": "Rex", "price": 12.5, "sold": False, "owner_id": None, "data": {}, "made": "2026-01-01T10:00:00+00:00"}
+ROW: dict[str, Any] = {
+    "id": 1,
+    "name": "Rex",
+    "price": 12.5,
+    "sold": False,
+    "owner_id": None,
+    "data": {},
+    "made": "2026-01-01T10:00:00+00:00",
+}
 LIVE: list[tuple[str, bool | None]] = [
     ("id=eq.1", True), ("id=neq.1", False), ("id=gt.0&name=eq.Rex", True), ("price=gte.12.50", True), ("price=lt.12.5", False),
     ("owner_id=eq.00000000-0000-0000-0000-000000000001", None), ("owner_id=is.null", True), ("sold=is.false", True), ("sold=not.is.true", True),
@@ -186,7 +211,16 @@ def test_a_live_query_answers_for_a_row_in_memory_as_the_database_would(raw: str
 
 
 @pytest.mark.parametrize(
-    "text", ["pets?name=like.R*", "pets?name=gt.A", "pets?data->>a=eq.1", "pets?select=id,tags(id)", "pets?select=count()", "pets?select=id::text", "pets?id=eq.x"]
+    "text",
+    [
+        "pets?name=like.R*",
+        "pets?name=gt.A",
+        "pets?data->>a=eq.1",
+        "pets?select=id,tags(id)",
+        "pets?select=count()",
+        "pets?select=id::text",
+        "pets?id=eq.x",
+    ],
 )
 def test_what_memory_cannot_answer_is_run_again(text: str) -> None:
     assert plan_live(text, CATALOG, "service_role").predicate is None

@@ -35,7 +35,11 @@ async def test_an_owner_writes_reads_lists_and_deletes(rig: Rig) -> None:
 @pytest.mark.parametrize("who", [BOB, "anon"])
 async def test_a_hidden_object_looks_like_a_missing_one(rig: Rig, who: str) -> None:
     await rig.upload(ANA, f"files/{ANA}/a.txt")
-    for url in (f"/storage/v1/object/files/{ANA}/a.txt", f"/storage/v1/object/public/files/{ANA}/a.txt", f"/storage/v1/object/info/files/{ANA}/a.txt"):
+    for url in (
+        f"/storage/v1/object/files/{ANA}/a.txt",
+        f"/storage/v1/object/public/files/{ANA}/a.txt",
+        f"/storage/v1/object/info/files/{ANA}/a.txt",
+    ):
         hidden = await rig.http.get(url, headers=rig.as_(who))
         missing = await rig.http.get(url.replace("a.txt", "b.txt"), headers=rig.as_(who))
         assert (hidden.status_code, hidden.content) == (missing.status_code, missing.content)
@@ -74,7 +78,9 @@ async def test_a_form_upload_keeps_its_fields(rig: Rig) -> None:
     body = (
         b'--xyz\r\nContent-Disposition: form-data; name="cacheControl"\r\n\r\n3600\r\n'
         b'--xyz\r\nContent-Disposition: form-data; name="metadata"\r\n\r\n{"a": 1}\r\n'
-        b'--xyz\r\nContent-Disposition: form-data; name=""; filename="blob"\r\nContent-Type: image/png\r\n\r\n' + b"\x89PNG" * 1000 + b"\r\n--xyz--\r\n"
+        b'--xyz\r\nContent-Disposition: form-data; name=""; filename="blob"\r\nContent-Type: image/png\r\n\r\n'
+        + b"\x89PNG" * 1000
+        + b"\r\n--xyz--\r\n"
     )
     made = await rig.upload(ANA, f"files/{ANA}/p.png", body, content_type="multipart/form-data; boundary=xyz")
     assert made.status_code == 200, made.text
@@ -121,7 +127,9 @@ async def test_an_etag_saves_the_download(rig: Rig) -> None:
 async def test_a_signed_url_opens_one_object_for_a_while(rig: Rig) -> None:
     await rig.upload(ANA, f"files/{ANA}/a.txt")
     await rig.upload(ANA, f"files/{ANA}/b.txt")
-    signed = (await rig.http.post(f"/storage/v1/object/sign/files/{ANA}/a.txt", json={"expiresIn": 60}, headers=rig.as_(ANA))).json()["signedURL"]
+    signed = (await rig.http.post(f"/storage/v1/object/sign/files/{ANA}/a.txt", json={"expiresIn": 60}, headers=rig.as_(ANA))).json()[
+        "signedURL"
+    ]
     assert (await rig.http.get(f"/storage/v1{signed}")).content == b"hello"
     assert (await rig.http.get(f"/storage/v1{signed.replace('a.txt', 'b.txt')}")).json()["code"] == "InvalidSignature"
     assert (await rig.http.get(f"/storage/v1{signed}x")).json()["code"] == "InvalidSignature"
@@ -152,7 +160,12 @@ async def test_delete_by_prefixes_answers_with_what_is_gone(rig: Rig) -> None:
     await rig.upload(ANA, f"files/{ANA}/a.txt")
     await rig.upload(BOB, f"files/{BOB}/b.txt")
     names = [f"{ANA}/a.txt", f"{BOB}/b.txt", "missing"]
-    gone = await rig.http.request("DELETE", "/storage/v1/object/files", content=json.dumps({"prefixes": names}), headers={**rig.as_(ANA), "content-type": "application/json"})
+    gone = await rig.http.request(
+        "DELETE",
+        "/storage/v1/object/files",
+        content=json.dumps({"prefixes": names}),
+        headers={**rig.as_(ANA), "content-type": "application/json"},
+    )
     assert [row["name"] for row in gone.json()] == [f"{ANA}/a.txt"]
     assert len(rig.blobs()) == 1
 
@@ -199,7 +212,9 @@ async def test_f1_names_that_try_to_leave_the_bucket_are_refused(rig: Rig, name:
     assert rig.blobs() == []
 
 
-@pytest.mark.parametrize("kind", ["text/html", "TEXT/HTML; charset=utf-8", "image/svg+xml", "application/xhtml+xml", "application/pdf", "text/xml"])
+@pytest.mark.parametrize(
+    "kind", ["text/html", "TEXT/HTML; charset=utf-8", "image/svg+xml", "application/xhtml+xml", "application/pdf", "text/xml"]
+)
 async def test_f3_an_upload_is_served_inert(rig: Rig, kind: str) -> None:
     await rig.upload("service", "pets/x", b"<script>alert(1)</script>", content_type=kind)
     got = await rig.http.get("/storage/v1/object/public/pets/x")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, AsyncIterator, Callable, Generator, Iterable, Sequence, TypeVar
+from typing import Any, TypeVar
 
 import apsw
 from sqlalchemy import Executable, create_engine, delete, insert, select
@@ -55,7 +56,9 @@ class Database:
         self.url, self.schemas = url, tuple(schemas)
         self.driver: SqliteDriver | PostgresDriver
         if url.startswith("sqlite:///"):
-            self.driver = SqliteDriver(Path(url.removeprefix("sqlite:///")), synchronous, lambda problem: translate_sqlite_error(problem, self.catalog.schema))
+            self.driver = SqliteDriver(
+                Path(url.removeprefix("sqlite:///")), synchronous, lambda problem: translate_sqlite_error(problem, self.catalog.schema)
+            )
         elif url.startswith(("postgresql://", "postgres://")):
             self.driver = PostgresDriver(url.replace("postgres://", "postgresql://", 1), translate_postgres_error)
         else:
@@ -171,7 +174,10 @@ class Database:
                 live = yield select(t.policies).order_by(t.policies.c.version.desc()).limit(1)
                 current = live[0]["version"] if live else 0
                 if base_version is not None and base_version != current:
-                    raise StaleVersion(f"Version {current} is live; this edit began from version {base_version}.", hint="Load the live version and apply the edit again.")
+                    raise StaleVersion(
+                        f"Version {current} is live; this edit began from version {base_version}.",
+                        hint="Load the live version and apply the edit again.",
+                    )
                 if live and live[0]["text"] == text:
                     return current
                 yield insert(t.policies).values(version=current + 1, text=text, author=author, note=note)

@@ -7,7 +7,8 @@ Holds only what SQLAlchemy's pysqlite dialect asks for.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import apsw
 

@@ -6,8 +6,9 @@ on a pooled connection between requests.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, AsyncIterator, Callable, Generator, Sequence, TypeVar
+from typing import Any, TypeVar
 
 import asyncpg
 import orjson

@@ -34,7 +34,9 @@ def logical(name: str, schema: str | None) -> TableName:
     return TableName(schema, name)
 
 
-def reflect(connection: Connection, tables: Tables, schemas: Iterable[str], noted: Noted, captured: frozenset[TableName], version: int) -> Schema:
+def reflect(
+    connection: Connection, tables: Tables, schemas: Iterable[str], noted: Noted, captured: frozenset[TableName], version: int
+) -> Schema:
     """The `Schema` of the given user schemas plus our own tables. Blocking; call it off the event loop."""
     # An index over an expression has no columns to reflect; SQLAlchemy says so each time, and we do not need it.
     warnings.filterwarnings("ignore", "Skipped unsupported reflection of expression-based index", exc.SAWarning)
@@ -86,7 +88,9 @@ def _foreign_key(table: str, found: Any, schema: str | None) -> ForeignKey:
     columns = tuple(found["constrained_columns"])
     target = logical(found["referred_table"], found.get("referred_schema") or schema)
     name = found.get("name") or f"{logical(table, schema).name}_{'_'.join(columns)}_fkey"  # PostgreSQL's own naming rule
-    return ForeignKey(name, columns, target, tuple(found["referred_columns"]), ((found.get("options") or {}).get("ondelete") or "no action").lower())
+    return ForeignKey(
+        name, columns, target, tuple(found["referred_columns"]), ((found.get("options") or {}).get("ondelete") or "no action").lower()
+    )
 
 
 def _column(table: TableName, found: Any, noted: Noted, builtin: Noted) -> Column:

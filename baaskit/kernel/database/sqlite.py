@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable, Generator, Iterator, Sequence, TypeVar
+from typing import Any, TypeVar
 
 import apsw
 

@@ -338,8 +338,7 @@ def sqlite_cast(value: Sql, place: Place, target: Type) -> Sql:
     if (
         target.array
         or source.array
-        or (not target.array
-        and target.family not in ("text", "int", "float", "numeric", "json", "date", "bool"))
+        or (not target.array and target.family not in ("text", "int", "float", "numeric", "json", "date", "bool"))
     ):
         raise UnsupportedHere(f"A cast to {target.sql} is not available on SQLite.", hint=NOT_ON_SQLITE)
     numbers = ("int", "float", "numeric")

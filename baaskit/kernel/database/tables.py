@@ -6,8 +6,9 @@ hold the dot (docs/architecture.md). The history that creates them is in `migrat
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
-from typing import Any, Callable
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
 
 import orjson
 from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Integer, MetaData, Table, Text, UniqueConstraint, text
@@ -103,7 +104,7 @@ class Xid8(_Ours):
 
 def moment_text(moment: datetime) -> str:
     """`moment` (aware) as PostgreSQL's JSON shows it in UTC: `2026-01-01T10:00:00.12+00:00`, trailing zeros cut."""
-    utc = moment.astimezone(timezone.utc)
+    utc = moment.astimezone(UTC)
     fraction = f".{utc.microsecond:06d}".rstrip("0").rstrip(".")
     return utc.strftime("%Y-%m-%dT%H:%M:%S") + fraction + "+00:00"
 
@@ -231,7 +232,11 @@ class Tables:
             Column("author", Text, nullable=False), Column("note", Text, nullable=False, server_default=""), self._at(),
         )  # fmt: skip
         self.migrations = self._table(
-            "baaskit", "migrations", Column("name", Text, primary_key=True), Column("checksum", Text, nullable=False), self._at("applied_at")
+            "baaskit",
+            "migrations",
+            Column("name", Text, primary_key=True),
+            Column("checksum", Text, nullable=False),
+            self._at("applied_at"),
         )
         self.columns = self._table(
             "baaskit", "columns", Column("table_schema", Text, primary_key=True), Column("table_name", Text, primary_key=True),

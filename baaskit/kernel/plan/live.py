@@ -52,7 +52,13 @@ class LivePlan:
 
 
 def plan_live(
-    text: str, catalog: Catalog, role: str, *, schemas: tuple[str, ...] = ("public",), schema: str | None = None, limits: Limits = DEFAULT_LIMITS
+    text: str,
+    catalog: Catalog,
+    role: str,
+    *,
+    schemas: tuple[str, ...] = ("public",),
+    schema: str | None = None,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> LivePlan:
     """Plan `pets?select=id,name&status=eq.available&order=price&limit=20` for `role`.
 

@@ -22,7 +22,7 @@ Rows = Callable[[TableName], Iterable[Row]]
 Predicate = Callable[..., bool | None]
 
 
-class NotClosed(ValueError):  # noqa: N818 (the name says the situation)
+class NotClosed(ValueError):
     """The expression has a sub-select, and no rows of other tables were offered."""
 
 

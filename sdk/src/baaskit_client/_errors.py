@@ -16,8 +16,6 @@ BaasError                    base; carries `code`, `hint`, `status` (0 when the 
 └── ChangesLost              a live query's changes were not read for too long; its rows are right
 """
 
-# ruff: noqa: N818  (an error is named for what happened, as in the tree)
-
 from __future__ import annotations
 
 import json

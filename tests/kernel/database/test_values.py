@@ -46,7 +46,9 @@ def test_a_text_is_stored_in_its_form_or_refused(kind: str, text: str, expected:
 async def _asked(link: asyncpg.Connection[Any], kind: str, text: str) -> Any:
     try:
         await link.execute("select * from (values ($1::text)) t(v)", text)
-        await link.fetchval(f"with t as materialized (select $1::text as v) select v::{kind.partition('(')[0] if 'varchar' in kind else kind} from t", text)
+        await link.fetchval(
+            f"with t as materialized (select $1::text as v) select v::{kind.partition('(')[0] if 'varchar' in kind else kind} from t", text
+        )
         if "varchar" in kind:
             await link.execute(f"create temp table if not exists w (v {kind})")
             await link.execute("insert into w select $1::text", text)
@@ -60,7 +62,11 @@ async def test_postgresql_refuses_the_same_texts_with_the_same_codes(postgres: A
     link = await asyncpg.connect(postgres())
     try:
         for kind, text, expected in TEXTS:
-            ours = expected if isinstance(expected, str) and expected == stored(kind, text) and len(expected) == 5 and expected[:2] == "22" else None
+            ours = (
+                expected
+                if isinstance(expected, str) and expected == stored(kind, text) and len(expected) == 5 and expected[:2] == "22"
+                else None
+            )
             assert (kind, text, await _asked(link, kind, text)) == (kind, text, ours)
     finally:
         await link.close()
