@@ -27,6 +27,7 @@ from baaskit.realtime.cursors import LiveCursor, is_ahead, merged
 from baaskit.realtime.frames import dump, encode_json
 from baaskit.realtime.livequery import Delta, Prepared, Rows, delta_of, difference, prepare, rows_of
 from baaskit.realtime.missed import missed
+from baaskit.realtime.owners import ByOwner, owner_of
 from baaskit.realtime.session import Channel
 
 READS_AT_ONCE = 4
@@ -85,6 +86,8 @@ class LiveQueries:
         """`lost` ends a channel whose query cannot be kept any more."""
         self._database, self._schemas, self._max_rows, self._lost = database, schemas, max_rows, lost
         self._audiences: dict[str, Audience] = {}
+        self._by_rows: dict[TableName, ByOwner[Audience]] = {}  # those that began by rows: only changes of one table concern them
+        self._others: dict[str, Audience] = {}
         self._of: dict[Channel, list[Follower]] = {}
         self._gate = asyncio.Semaphore(READS_AT_ONCE)
 
@@ -165,6 +168,10 @@ class LiveQueries:
         found = self._audiences.get(query.fingerprint)
         if found is None:
             found = self._audiences[query.fingerprint] = Audience(query, query.by_rows)
+            if query.by_rows:
+                self._by_rows.setdefault(query.plan.table, ByOwner()).add(query.fingerprint, found, owner_of(query.sight.using, query.claims))
+            else:
+                self._others[query.fingerprint] = found
             found.statement = compile_read(query.plan.read, self._database.dialect, self._database.catalog.schema)
         return found
 
@@ -197,6 +204,8 @@ class LiveQueries:
         audience.followers.pop(follower, None)
         if not audience.followers and self._audiences.get(audience.query.fingerprint) is audience:
             del self._audiences[audience.query.fingerprint]
+            if self._others.pop(audience.query.fingerprint, None) is None:
+                self._by_rows[audience.query.plan.table].remove(audience.query.fingerprint)
 
     # ---- changes --------------------------------------------------------------------------------------------------
 
@@ -206,12 +215,15 @@ class LiveQueries:
         for change in changes:
             by_table.setdefault(change.table, []).append(change)
         end, now = Position.parse(changes[-1].cursor), datetime.now(UTC)
-        for audience in list(self._audiences.values()):
-            if not audience.by_rows:
-                if not audience.query.tables.isdisjoint(by_table):
+        for audience in self._others.values():
+            if not audience.query.tables.isdisjoint(by_table):
+                self._need(audience)
+        for table, batch in by_table.items():
+            for audience in self._by_rows[table].concerned(batch) if table in self._by_rows else ():
+                if audience.by_rows:
+                    self._deliver_rows(audience, batch, end, now)
+                else:
                     self._need(audience)
-            elif batch := by_table.get(audience.query.plan.table):
-                self._deliver_rows(audience, batch, end, now)
 
     def _deliver_rows(self, audience: Audience, batch: list[Change], end: Position, now: datetime) -> None:
         truncated = any(change.op == "truncate" for change in batch)

@@ -24,6 +24,7 @@ from baaskit.observe import fact
 from baaskit.realtime.config import Binding
 from baaskit.realtime.filters import Filter, read_filter
 from baaskit.realtime.frames import Version, dump, encode_json
+from baaskit.realtime.owners import ByOwner, owner_of
 from baaskit.realtime.session import Channel
 from baaskit.realtime.visibility import Caller, Sight, ask, claim_facts
 
@@ -74,7 +75,7 @@ class RowChanges:
     def __init__(self, database: Database, schemas: tuple[str, ...], lost: Callable[[Channel, str], None]) -> None:
         """`lost` ends a channel that cannot be told of a change any more."""
         self._database, self._schemas, self._lost = database, schemas, lost
-        self._tables: dict[TableName, dict[Hashable, Audience]] = {}
+        self._tables: dict[TableName, ByOwner[Audience]] = {}
         self._member_of: dict[Channel, list[tuple[Audience, Hashable]]] = {}
         self._since: dict[Channel, Position] = {}
         self._rebinds = 0
@@ -93,7 +94,11 @@ class RowChanges:
         self.drop(channel)
         found = [audience for binding in channel.config.bindings for audience in self._audiences(binding, catalog, channel.claims)]
         for key, audience in found:
-            known = self._tables.setdefault(audience.table.name, {}).setdefault(key, audience)
+            table = self._tables.setdefault(audience.table.name, ByOwner())
+            known = table.get(key)
+            if known is None:
+                known = audience
+                table.add(key, audience, owner_of(audience.sight.using, audience.claims))
             known.members[channel] = None
             self._member_of.setdefault(channel, []).append((known, key))
         self._bound.add(channel)
@@ -109,7 +114,9 @@ class RowChanges:
         for audience, key in self._member_of.pop(channel, ()):
             audience.members.pop(channel, None)
             if not audience.members:
-                self._tables.get(audience.table.name, {}).pop(key, None)
+                table = self._tables[audience.table.name]
+                if table.get(key) is audience:
+                    table.remove(key)
 
     def _audiences(self, binding: Binding, catalog: Catalog, claims: Claims) -> Iterable[tuple[Hashable, Audience]]:
         for table in self._wanted(binding, catalog):
@@ -149,7 +156,7 @@ class RowChanges:
         seen = [
             (change, audience, audience.sight.may(change.before, audience.claims, now), audience.sight.may(change.after, audience.claims, now))
             for change in changes
-            for audience in self._tables.get(change.table, {}).values()
+            for audience in self._tables[change.table].concerned([change])
         ]
         possible = [entry for entry in seen if entry[2] or entry[3]]
         answers = await self._ask([(c, a) for c, a, _, _ in possible if a.sight.open is not None], now)
