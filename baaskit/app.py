@@ -35,6 +35,7 @@ from baaskit.site import Site
 from baaskit.wire import Cors, Message, Receive, Scope, Send, respond
 
 HOUSEKEEPING_SECONDS = 60
+CATALOG_SECONDS = 0.5  # how often to look for policies and tables changed by another process
 RESERVED = (
     "/admin/",
     "/auth/v1/",
@@ -203,9 +204,16 @@ class App:
                 return
 
     async def _keep_house(self) -> None:
+        cleaned = time.monotonic()
         while True:
-            await asyncio.sleep(HOUSEKEEPING_SECONDS)
-            self.kit.keys.verifier.forget_expired(time.time())
+            await asyncio.sleep(CATALOG_SECONDS)
+            try:
+                await self.kit.database.refresh()
+            except Exception as problem:  # a database that is away for a moment must not end the care for all others
+                fact("catalog.refresh.failed", error=repr(problem))
+            if time.monotonic() - cleaned > HOUSEKEEPING_SECONDS:
+                cleaned = time.monotonic()
+                self.kit.keys.verifier.forget_expired(time.time())
 
 
 async def _pass_on(request: Request, problem: Exception) -> Response:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import apsw
-from sqlalchemy import Executable, create_engine, delete, insert, select
+from sqlalchemy import Executable, create_engine, delete, func, insert, select
 
 from baaskit.errors import BaasError
 from baaskit.kernel.database import apsw_dbapi, capture, system
@@ -68,6 +68,7 @@ class Database:
         self.catalog = Catalog(Schema(), parse_policies("", Schema()))
         self.on_catalog: list[Callable[[Catalog], None]] = []  # told after every swap, on the event loop
         self._catalog_lock = asyncio.Lock()
+        self._stamp: tuple[Any, ...] = ()
 
     async def start(self) -> None:
         """Bring our own tables up to date (Alembic), connect, read the schema and the live policies."""
@@ -124,6 +125,7 @@ class Database:
         """Read schema and live policies anew and swap the catalogue. Captured tables get fresh triggers if they changed."""
         async with self._catalog_lock:
             t = self.tables
+            self._stamp = await self._catalog_stamp()  # taken first: what changes meanwhile is seen at the next look
             captured = frozenset(TableName(r["table_schema"], r["table_name"]) for r in await self.query(select(t.captures)))
             noted = {(r["table_schema"], r["table_name"], r["column_name"]): r for r in await self.query(select(t.columns))}
             version = self.catalog.schema.version + 1
@@ -132,6 +134,26 @@ class Database:
             text, number = (live[0]["text"], live[0]["version"]) if live else ("", 0)
             self._swap(Catalog(schema, bind(text, schema, version=number)))
         return self.catalog
+
+    async def refresh(self) -> bool:
+        """Reload if another process has changed policies, migrations or (SQLite) any table since the last look; whether it had."""
+        stamp = await self._catalog_stamp()
+        if stamp == self._stamp:
+            return False
+        await self.reload()
+        return True
+
+    async def _catalog_stamp(self) -> tuple[Any, ...]:
+        """Changes when the catalogue would be read differently. One cheap statement; our own swaps are told apart by version."""
+        t = self.tables
+        statement = select(
+            select(func.max(t.policies.c.version)).scalar_subquery().label("policies"),
+            select(func.count()).select_from(t.migrations).scalar_subquery().label("migrations"),
+            select(func.count()).select_from(t.captures).scalar_subquery().label("captures"),
+        )
+        [row] = await self.query(statement)
+        structure = await self.fetch_raw("PRAGMA schema_version") if isinstance(self.driver, SqliteDriver) else ()
+        return (*row.values(), *(number for (number,) in structure))
 
     async def _reflect(self, read: Callable[[Any], Schema]) -> Schema:
         if isinstance(self.driver, SqliteDriver):
