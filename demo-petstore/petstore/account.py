@@ -79,8 +79,8 @@ class Account:
         return "" if await self._desk.client.auth.sign_up(email, password) else CONFIRM
 
     async def sign_out(self) -> None:
-        await self._desk.client.auth.sign_out()
         self._desk.dialog = None
         if self._desk.route in PRIVATE:
             self._desk.move("#/")
+        await self._desk.client.auth.sign_out()
         self._desk.toast("You are signed out. Your cart stays here.")

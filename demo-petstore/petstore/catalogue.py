@@ -85,7 +85,9 @@ class Catalogue:
 
     async def _matches(self) -> Found:
         """What the function `search` finds, best first; it has no further pages."""
-        narrowed = {name: value for name, value in asdict(self.filters).items() if name in ("species", "least", "most") and value}
+        narrowed = {
+            name: value for name, value in asdict(self.filters).items() if name in ("species", "least", "most") and value is not None
+        }
         rows = await self._desk.client.call("search", q=self.filters.q, limit=MATCHES, **narrowed)
         return rows, len(rows)
 

@@ -14,7 +14,6 @@ const Fault = ({ text }) => (text ? html`<p class="fault" role="alert">${text}</
 
 export function PetDialog({ pet, act }) {
   const none = pet.gone || pet.stock === 0;
-  const back = () => { if (history.length > 1 && document.referrer !== '') history.back(); else location.hash = '#/'; };
   const [, one] = SPECIES.find(([key]) => key === pet.species) || [];
   return html`<${Dialog} label=${pet.name} className="detail" onClose=${() => { location.hash = '#/'; }}>
     <${Picture} pet=${{ ...pet, images: pet.images.length > 1 ? pet.images.slice(-2) : pet.images }} />
@@ -76,11 +75,16 @@ export function Thanks({ order, act }) {
     <a class="main" href="#/orders" onClick=${() => act.close()}>See my orders</a><button class="quiet" onClick=${() => act.close()}>Go on looking</button></div></${Dialog}>`;
 }
 
-const field = (errors, name, label, input) => html`<label class="field">${label}${input}${errors[name] && html`<span class="fault" role="alert">${errors[name]}</span>`}</label>`;
+/** A labelled input; what is wrong with it is said below and belongs to it for screen readers, too. */
+function Field({ errors, name, label, tag = 'input', children, ...given }) {
+  const fault = errors[name];
+  const input = h(tag, { id: `f-${name}`, name, 'aria-invalid': fault ? 'true' : undefined, 'aria-describedby': fault ? `e-${name}` : undefined, ...given }, children);
+  return html`<div class="field"><label for=${`f-${name}`}>${label}</label>${input}${fault && html`<span class="fault" id=${`e-${name}`} role="alert">${fault}</span>`}</div>`;
+}
 
 function preview(event) {
   const [file] = event.target.files;
-  const image = event.target.closest('form').querySelector('.preview');
+  const image = event.target.closest('.drop').querySelector('.preview');
   if (image.src) URL.revokeObjectURL(image.src);
   image.hidden = !file;
   if (file) image.src = URL.createObjectURL(file);
@@ -92,21 +96,22 @@ export function Sell({ dialog, shop, act }) {
     event.preventDefault();
     const values = Object.fromEntries([...new FormData(event.target)].filter(([, value]) => typeof value === 'string'));
     if (pet) act.change_pet(pet.id, values);
-    else act.sell(values, event.target.elements.photo.files[0] ?? null);
+    else act.sell(values, ...event.target.elements.photo.files);
   };
   return html`<${Dialog} label=${pet ? `Edit ${pet.name}` : 'Sell a pet'} className="form" onClose=${() => act.close()}>
     <h2>${pet ? `Edit ${pet.name}` : 'Sell a pet'}</h2>
     <form onSubmit=${send} novalidate>
-      ${!pet && !shop && field(errors, 'shop_name', 'Name of your shop', html`<input name="shop_name" maxlength="60" />`)}
-      ${!pet && html`<label class="drop">Photo<input name="photo" type="file" accept="image/jpeg,image/png,image/webp" onChange=${preview} /><img class="preview" alt="" hidden />
-        ${errors.photo && html`<span class="fault" role="alert">${errors.photo}</span>`}</label>`}
-      ${field(errors, 'name', 'Name', html`<input name="name" maxlength="60" defaultValue=${pet?.name} />`)}
-      <div class="pair">${field(errors, 'species', 'Kind', html`<select name="species">${!pet && html`<option value="">Choose …</option>`}${SPECIES.map(([key, one]) => html`<option key=${key} value=${key} selected=${pet?.species === key}>${one}</option>`)}</select>`)}
-      ${field(errors, 'breed', 'Breed', html`<input name="breed" maxlength="60" defaultValue=${pet?.breed} />`)}</div>
-      <div class="pair three">${field(errors, 'price', 'Price in €', html`<input name="price" inputmode="decimal" defaultValue=${pet?.price} />`)}
-      ${field(errors, 'stock', 'In stock', html`<input name="stock" inputmode="numeric" defaultValue=${pet?.stock ?? 1} />`)}
-      ${field(errors, 'age_months', 'Age in months', html`<input name="age_months" inputmode="numeric" defaultValue=${pet?.age_months ?? 12} />`)}</div>
-      ${field(errors, 'description', 'About', html`<textarea name="description" rows="3" maxlength="2000" defaultValue=${pet?.description}></textarea>`)}
+      ${!pet && !shop && html`<${Field} errors=${errors} name="shop_name" label="Name of your shop" maxlength="60" />`}
+      ${!pet && html`<div class="drop"><${Field} errors=${errors} name="photo" label="Photo" type="file" accept="image/jpeg,image/png,image/webp" onChange=${preview} />
+        <img class="preview" alt="" hidden /></div>`}
+      <${Field} errors=${errors} name="name" label="Name" maxlength="60" defaultValue=${pet?.name} />
+      <div class="pair"><${Field} errors=${errors} name="species" label="Kind" tag="select">
+          ${!pet && html`<option value="">Choose …</option>`}${SPECIES.map(([key, one]) => html`<option key=${key} value=${key} selected=${pet?.species === key}>${one}</option>`)}</${Field}>
+        <${Field} errors=${errors} name="breed" label="Breed" maxlength="60" defaultValue=${pet?.breed} /></div>
+      <div class="pair three"><${Field} errors=${errors} name="price" label="Price in €" inputmode="decimal" defaultValue=${pet?.price} />
+        <${Field} errors=${errors} name="stock" label="In stock" inputmode="numeric" defaultValue=${pet?.stock ?? 1} />
+        <${Field} errors=${errors} name="age_months" label="Age in months" inputmode="numeric" defaultValue=${pet?.age_months ?? 12} /></div>
+      <${Field} errors=${errors} name="description" label="About" tag="textarea" rows="3" maxlength="2000" defaultValue=${pet?.description} />
       ${progress !== null && progress !== undefined && html`<div class="progress"><progress max="1" value=${progress} aria-label="Upload of the photo"></progress><span>${Math.round(progress * 100)} %</span></div>`}
       <${Fault} text=${dialog.error} />
       <button class="main" disabled=${busy}>${busy ? 'One moment …' : pet ? 'Save' : 'Put it in the shop'}</button>

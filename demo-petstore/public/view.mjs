@@ -40,6 +40,9 @@ export function Shop({ state, act, page }) {
   </${Fragment}>`;
 }
 
+// A field shows what the state says, except while somebody types in it: the state then comes a moment later than the keys.
+const told = (value) => (element) => { if (element && element !== document.activeElement && element.value !== String(value)) element.value = value; };
+
 function Header({ state, act, page }) {
   const { user, cart, route } = state;
   return html`<header class="top"><div class="wide">
@@ -47,7 +50,7 @@ function Header({ state, act, page }) {
     <form class="search" role="search" onSubmit=${(event) => event.preventDefault()}>
       <${Icon} name="search" />
       <input type="search" aria-label="Search pets" placeholder="Search by name, breed or character" autocomplete="off"
-        value=${state.filters.q} onInput=${(event) => { act.search(event.target.value); if (route !== '#/') location.hash = '#/'; }} />
+        ref=${told(state.filters.q)} onInput=${(event) => { act.search(event.target.value); if (route !== '#/') location.hash = '#/'; }} />
     </form>
     <nav class="links" aria-label="Shop">
       <a href="#/" aria-current=${route === '#/' ? 'page' : undefined}>Pets</a>
@@ -95,9 +98,9 @@ function Catalogue({ state, act }) {
       <div class="bar">
         <p class="found" role="status">${catalogue.total === null ? ' ' : html`<b>${catalogue.total.toLocaleString('en')}</b> ${catalogue.total === 1 ? 'pet' : 'pets'}${filters.q ? html` for “${filters.q}”` : ''}`}</p>
         <fieldset class="range"><legend class="hidden">Price</legend>
-          <input type="number" inputmode="numeric" min="0" aria-label="Lowest price" placeholder="€ min" value=${filters.least ?? ''} onChange=${(event) => act.set_filter({ least: event.target.value })} />
+          <input type="number" inputmode="numeric" min="0" aria-label="Lowest price" placeholder="€ min" ref=${told(filters.least ?? '')} onChange=${(event) => act.set_filter({ least: event.target.value })} />
           <span aria-hidden="true">–</span>
-          <input type="number" inputmode="numeric" min="0" aria-label="Highest price" placeholder="€ max" value=${filters.most ?? ''} onChange=${(event) => act.set_filter({ most: event.target.value })} />
+          <input type="number" inputmode="numeric" min="0" aria-label="Highest price" placeholder="€ max" ref=${told(filters.most ?? '')} onChange=${(event) => act.set_filter({ most: event.target.value })} />
         </fieldset>
         <label class="sort"><span class="hidden">Sort by</span><select aria-label="Sort by" value=${filters.sort} disabled=${!!filters.q} onChange=${(event) => act.set_filter({ sort: event.target.value })}>
           ${filters.q ? html`<option>Best match</option>` : SORTS.map(([key, name]) => html`<option value=${key} selected=${filters.sort === key}>${name}</option>`)}</select></label>

@@ -60,7 +60,7 @@ class Server:
 
 def copy_project(source: Path, target: Path) -> Path:
     """The author's files of a project, without its state; links become copies."""
-    shutil.copytree(source, target, ignore=shutil.ignore_patterns(".baaskit", "vendor", "__pycache__"))
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns(".baaskit", "pyodide-*", "python-*", "__pycache__"))
     return target
 
 
