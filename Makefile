@@ -10,7 +10,7 @@ BIN := .venv/bin
 PY := $(BIN)/python
 LOCK := requirements.lock
 
-.PHONY: help setup setup-test demo test test-long unit check console console-check bench wheel clean
+.PHONY: help setup setup-test demo test test-long unit check console console-check docs bench wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -54,6 +54,9 @@ console: ## rebuild the console's assets (needs Node)
 
 console-check: setup-test ## fail when the committed console assets are not what the source builds to
 	@scripts/with-node.sh console-ui/check-stale.sh
+
+docs: setup ## rewrite the pages of docs/reference that are generated
+	$(PY) scripts/settings_page.py && $(PY) scripts/cli_page.py && $(PY) scripts/errors_page.py
 
 bench: setup-test ## requests/s and CPU per request beside PocketBase, in one run
 	$(PY) bench/data.py
