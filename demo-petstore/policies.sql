@@ -19,12 +19,12 @@ create policy "buyers see what they ordered" on order_items for select to authen
   using (exists (select 1 from orders o where o.id = order_items.order_id and o.buyer_id = auth.uid()));
 
 -- Photos: anyone may look (the bucket is public); everyone writes into a folder of their own.
-create policy "sellers see their photos" on storage.objects for select to authenticated
-  using (bucket_id = 'photos' and owner_id = auth.uid()::text);
+create policy "sellers see their photos and the thumbnails made of them" on storage.objects for select to authenticated
+  using (bucket_id = 'photos' and (storage.foldername(name))[1] = auth.uid()::text);
 create policy "sellers upload into their folder" on storage.objects for insert to authenticated
   with check (bucket_id = 'photos' and (storage.foldername(name))[1] = auth.uid()::text);
 create policy "sellers replace their photos" on storage.objects for update to authenticated
   using (bucket_id = 'photos' and owner_id = auth.uid()::text)
   with check (bucket_id = 'photos' and (storage.foldername(name))[1] = auth.uid()::text);
-create policy "sellers remove their photos" on storage.objects for delete to authenticated
-  using (bucket_id = 'photos' and owner_id = auth.uid()::text);
+create policy "sellers remove their photos and the thumbnails made of them" on storage.objects for delete to authenticated
+  using (bucket_id = 'photos' and (storage.foldername(name))[1] = auth.uid()::text);

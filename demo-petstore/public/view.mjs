@@ -96,14 +96,14 @@ function Catalogue({ state, act }) {
           <img src=${`/art/${key}-1.svg`} alt="" width="30" height="30" />${many}</button>`)}
       </div>
       <div class="bar">
-        <p class="found" role="status">${catalogue.total === null ? ' ' : html`<b>${catalogue.total.toLocaleString('en')}</b> ${catalogue.total === 1 ? 'pet' : 'pets'}${filters.q ? html` for “${filters.q}”` : ''}`}</p>
+        <p class="found" role="status">${catalogue.total === null ? ' ' : html`${filters.q && catalogue.total === 100 ? 'The best ' : ''}<b>${catalogue.total.toLocaleString('en')}</b> ${catalogue.total === 1 ? 'pet' : 'pets'}${filters.q ? html` for “${filters.q}”` : ''}`}</p>
         <fieldset class="range"><legend class="hidden">Price</legend>
           <input type="number" inputmode="numeric" min="0" aria-label="Lowest price" placeholder="€ min" ref=${told(filters.least ?? '')} onChange=${(event) => act.set_filter({ least: event.target.value })} />
           <span aria-hidden="true">–</span>
           <input type="number" inputmode="numeric" min="0" aria-label="Highest price" placeholder="€ max" ref=${told(filters.most ?? '')} onChange=${(event) => act.set_filter({ most: event.target.value })} />
         </fieldset>
-        <label class="sort"><span class="hidden">Sort by</span><select aria-label="Sort by" value=${filters.sort} disabled=${!!filters.q} onChange=${(event) => act.set_filter({ sort: event.target.value })}>
-          ${filters.q ? html`<option>Best match</option>` : SORTS.map(([key, name]) => html`<option value=${key} selected=${filters.sort === key}>${name}</option>`)}</select></label>
+        <label class="sort"><span class="hidden">Sort by</span><select key=${!!filters.q} aria-label="Sort by" disabled=${!!filters.q} onChange=${(event) => act.set_filter({ sort: event.target.value })}>
+          ${filters.q ? html`<option key="best">Best match</option>` : SORTS.map(([key, name]) => html`<option key=${key} value=${key} selected=${filters.sort === key}>${name}</option>`)}</select></label>
       </div>
       <${Pets} listing=${catalogue} act=${act} nothing=${html`<div class="nothing"><img src="/art/empty.svg" alt="" width="200" height="150" />
         <h2>Nobody like that is here today</h2><p>Try other words, or look at everyone.</p>
@@ -203,7 +203,16 @@ function OwnPet({ pet, act }) {
 
 const leave = (act, toast) => (element) => { if (element && !element.timer) element.timer = setTimeout(() => act.forget(toast.id), 4500); };
 
-const Toasts = ({ toasts, act }) => html`<div class="toasts" role="status" aria-live="polite">${toasts.map((toast) => html`
+// A popover, so that messages lie above an open dialog; it is raised again for each new message.
+const raised = (toasts) => (element) => {
+  const newest = toasts.at(-1)?.id ?? 0;
+  if (!element || element.newest === newest) return;
+  element.newest = newest;
+  if (element.matches(':popover-open')) element.hidePopover();
+  if (newest) element.showPopover();
+};
+
+const Toasts = ({ toasts, act }) => html`<div class="toasts" popover="manual" role="status" aria-live="polite" ref=${raised(toasts)}>${toasts.map((toast) => html`
   <p key=${toast.id} class=${toast.kind} ref=${leave(act, toast)}>${toast.text}<button aria-label="Close message" onClick=${() => act.forget(toast.id)}>×</button></p>`)}</div>`;
 
 function Footer({ page }) {
