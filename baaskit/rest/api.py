@@ -19,7 +19,7 @@ from baaskit.kernel.schema import TableName
 from baaskit.rest.answer import Answer, Send, failure, send_answer
 from baaskit.rest.batch import run_batch
 from baaskit.rest.reads import read_table
-from baaskit.rest.request import Receive, Request, parse_body, read_body, read_headers, token_of
+from baaskit.rest.request import Receive, Request, parse_json, read_body, read_headers, token_of
 from baaskit.rest.writes import write_table
 
 PREFIX = "/rest/v1"
@@ -57,7 +57,7 @@ class Rest:
         method, name = request.method, request.name
         if name == "batch" and method == "POST" and not self._is_table("batch", request):
             body = await read_body(receive, request.headers, self._max_body)
-            return await run_batch(self._plans, self._kit.hooks, parse_body(body, {}), request.claims, self._table_of_operation)
+            return await run_batch(self._plans, self._kit.hooks, parse_json(body), request.claims, self._table_of_operation)
         if name.startswith("rpc/"):
             return await self._function(request, receive)
         table = self._table(name, request.headers, method)

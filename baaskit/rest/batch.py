@@ -25,7 +25,7 @@ from baaskit.rest.request import Request
 from baaskit.rest.writes import plan_write
 
 MAX_OPERATIONS = 100
-_HEADERS = frozenset({"prefer", "accept", "content-profile", "accept-profile", "range", "range-unit", "content-type"})
+_HEADERS = frozenset({"prefer", "accept", "content-profile", "accept-profile", "range", "range-unit"})
 
 Outcome = tuple[Answer, int]  # the answer, and how many rows it affected or found
 Steps = Generator[Sql, list[Any], Outcome]
@@ -128,4 +128,6 @@ def _placed(problem: BaasError, index: int) -> BaasError:
 
 def _result(answer: Answer) -> bytes:
     headers = {name.decode(): value.decode("latin-1") for name, value in answer.headers if name != b"content-type"}
-    return b'{"status":%d,"headers":%b,"body":%b}' % (answer.status, orjson.dumps(headers), answer.body or b"null")
+    is_text = any(name == b"content-type" and value.startswith(b"text/") for name, value in answer.headers)
+    body = orjson.dumps(answer.body.decode()) if is_text else answer.body or b"null"
+    return b'{"status":%d,"headers":%b,"body":%b}' % (answer.status, orjson.dumps(headers), body)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 
@@ -17,6 +19,7 @@ from baaskit.kernel.policy import TRUE
 from baaskit.kernel.query import NONE, Preferences, Query, Template, Value, parse, parse_preferences, split_template
 from baaskit.kernel.schema import TableName
 from baaskit.rest.answer import Answer, array, content_range, without_nulls
+from baaskit.rest.csv_text import csv_of
 from baaskit.rest.request import FOREIGN_KEYS, Media, Request, with_range
 
 
@@ -46,9 +49,12 @@ async def read_table(plans: Plans, table: TableName, request: Request) -> Answer
     if not prepared.preferences.count:
         statement = prepared.compiled.statement
         rows = await plans.database.fetch_raw(statement.text, statement.bind(values, request.claims))
-        return answer_page(Page([row[0] for row in rows]), prepared, values)
-    page = await plans.database.read(lambda: page_steps(plans.database.dialect, prepared, values, request.claims))
-    return answer_page(page, prepared, values)
+        page = Page([row[0] for row in rows])
+    else:
+        page = await plans.database.read(lambda: page_steps(plans.database.dialect, prepared, values, request.claims))
+    answer = answer_page(page, prepared, values)
+    answer.headers.append((b"content-location", location_of(table.name, request.raw_query)))
+    return answer
 
 
 def prepare(plans: Plans, table: TableName, request: Request) -> tuple[Prepared, Sequence[Value]]:
@@ -124,18 +130,31 @@ def answer_page(page: Page, prepared: Prepared, values: Sequence[Value]) -> Answ
     offset = (_number(values, plan.offset) or 0) if plan.offset >= 0 else 0
     if total is not None and offset > total:
         raise RangeNotSatisfiable(details=f"An offset of {offset} was requested, but there are only {total} rows.")
-    if media.single:
-        if len(rows) != 1:
-            raise NotSingular(len(rows))
-        body = rows[0].encode()
-    else:
-        body = array(rows)
-    if media.strip_nulls:
-        body = without_nulls(body)
+    if media.single and len(rows) != 1:
+        raise NotSingular(len(rows))
+    body = body_of(rows, media, plan)
     headers = [(b"content-type", media.content_type), (b"content-range", content_range(offset, len(rows), total))]
     if prepared.preferences is not NONE:
         headers += applied(prepared.preferences, page.counted, ("count", "handling"))
     return Answer(206 if total is not None and len(rows) < total else 200, headers, body)
+
+
+def body_of(rows: list[str], media: Media, plan: ReadPlan | None) -> bytes:
+    """Rows (exactly one for a single medium) in the form that was asked for. `plan` is what they are rows of."""
+    if media.csv and plan is not None:
+        return csv_of(rows, plan)
+    body = rows[0].encode() if media.single else array(rows)
+    return without_nulls(body) if media.strip_nulls else body
+
+
+def location_of(name: str, raw_query: str) -> bytes:
+    """`Content-Location`: the address again, without a key that it may hold."""
+    if "apikey=" in raw_query:
+        raw_query = "&".join(part for part in raw_query.split("&") if not part.startswith("apikey="))
+    return f"/{_address(name)}?{raw_query}".encode("latin-1", "replace") if raw_query else b"/" + _address(name).encode()
+
+
+_address = lru_cache(maxsize=1024)(quote)
 
 
 def applied(preferences: Preferences, counted: str, names: tuple[str, ...]) -> list[tuple[bytes, bytes]]:

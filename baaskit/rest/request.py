@@ -14,6 +14,7 @@ import orjson
 from baaskit.errors import BodyTooLarge
 from baaskit.errors.rest import InvalidBody, NotAcceptable, RangeNotSatisfiable, UnparsableQuery
 from baaskit.kernel.claims import Claims
+from baaskit.rest.csv_text import records_of
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 
@@ -43,9 +44,11 @@ class Media:
     content_type: bytes
     single: bool = False
     strip_nulls: bool = False
+    csv: bool = False
 
 
 _JSON = Media(b"application/json; charset=utf-8")
+_CSV = Media(b"text/csv; charset=utf-8", csv=True)
 
 
 @dataclass(slots=True)
@@ -118,6 +121,8 @@ def negotiate(accept: str) -> Media:
             if not strip:
                 return _JSON
             return Media(b"application/vnd.pgrst.array+json;nulls=stripped; charset=utf-8", False, True)
+        if kind == "text/csv":
+            return _CSV
     raise NotAcceptable(accept)
 
 
@@ -163,13 +168,22 @@ async def read_body(receive: Receive, headers: Mapping[bytes, bytes], limit: int
     return b"".join(parts)
 
 
-def parse_body(body: bytes, headers: Mapping[bytes, bytes]) -> Any:
-    """The payload by its content type: JSON, or a form as one object of texts. Raises InvalidBody."""
+def read_payload(body: bytes, headers: Mapping[bytes, bytes]) -> tuple[Any, bytes]:
+    """The payload by its content type (JSON, CSV, or a form as one object of texts) and its JSON text. Raises InvalidBody."""
     kind = headers.get(b"content-type", b"application/json").split(b";")[0].strip().lower()
     if kind == b"application/x-www-form-urlencoded":
-        return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+        form = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+        return form, orjson.dumps(form)
+    if kind == b"text/csv":
+        records = records_of(body)
+        return records, orjson.dumps(records)
     if kind not in (b"application/json", b"", b"text/plain", b"application/vnd.pgrst.object+json", b"application/vnd.pgrst.array+json"):
         raise InvalidBody(f"Content-Type not acceptable: {kind.decode('latin-1')}")
+    return parse_json(body), body
+
+
+def parse_json(body: bytes) -> Any:
+    """The JSON value of a body. Raises InvalidBody."""
     try:
         parsed = orjson.loads(body)
         if body.count(b"[") + body.count(b"{") > _MOST_DEPTH:

@@ -15,13 +15,13 @@ from baaskit.kernel.database import Sql
 from baaskit.kernel.database.plans import Plans
 from baaskit.kernel.database.transact import CompiledWrite, Written
 from baaskit.kernel.hooks import Hooks, Write
-from baaskit.kernel.plan import find_table
+from baaskit.kernel.plan import WritePlan, find_table
 from baaskit.kernel.query import Field, Filter, Item, Preferences, Query, parse_preferences
 from baaskit.kernel.schema import Table, TableName
-from baaskit.rest.answer import Answer, Header, array, content_range, without_nulls
+from baaskit.rest.answer import Answer, Header, content_range
 from baaskit.rest.payload import Payload, caller_columns, caller_values, filled, insert_payload, update_payload
-from baaskit.rest.reads import applied, query_of
-from baaskit.rest.request import Media, Request, parse_body
+from baaskit.rest.reads import applied, body_of, query_of
+from baaskit.rest.request import Media, Request, read_payload
 
 Steps = Generator[Sql, list[Any], Written]
 _APPLIED = ("return", "count", "resolution", "missing", "handling", "max-affected", "tx")
@@ -66,20 +66,20 @@ async def plan_write(plans: Plans, hooks: Hooks, table: TableName, request: Requ
     query, preferences = query_of(plans, request), parse_preferences(request.prefer)
     described = find_table(plans.database.catalog, table)
     if request.method == "PATCH":
-        payload = update_payload(parse_body(body, request.headers), body, query)
+        payload = update_payload(*read_payload(body, request.headers), query)
         compiled, payload = await _plan_update(plans, hooks, described, query, preferences, request, payload)
     elif request.method == "DELETE":
         await hooks.before_write.run(Write(table, "delete", [], request.claims))
         payload = Payload([], ())
         compiled = plans.delete(table, query, request.claims.role, preferences.answer == "representation")
     elif request.method in ("POST", "PUT"):
-        payload = insert_payload(parse_body(body, request.headers), body, query, preferences)
+        payload = insert_payload(*read_payload(body, request.headers), query, preferences)
         if request.method == "PUT":
             query, preferences = _put(described, query, payload, preferences)
         compiled, payload = await _plan_insert(plans, hooks, described, query, preferences, request, payload)
     else:
         raise UnsupportedMethod(request.method)
-    return _planned(compiled, query, preferences, request, payload, described)
+    return _planned(compiled, query, preferences, request, payload)
 
 
 async def _hooked(hooks: Hooks, table: Table, command: Any, payload: Payload, request: Request) -> tuple[Payload, tuple[str, ...]]:
@@ -151,9 +151,7 @@ def _put(table: Table, query: Query, payload: Payload, preferences: Preferences)
     return Query(query.select, rest, query.columns, table.primary_key, query.values), chosen
 
 
-def _planned(
-    compiled: CompiledWrite, query: Query, preferences: Preferences, request: Request, payload: Payload, table: Table
-) -> PlannedWrite:
+def _planned(compiled: CompiledWrite, query: Query, preferences: Preferences, request: Request, payload: Payload) -> PlannedWrite:
     media = request.media
     single = media.single and preferences.answer == "representation"
 
@@ -165,23 +163,20 @@ def _planned(
             raise MaxAffected(written.affected)
         return written
 
-    return PlannedWrite(steps, lambda written: _answer(written, preferences, media, request.method, table), compiled.plan.command)
+    return PlannedWrite(steps, lambda written: _answer(written, preferences, media, request.method, compiled.plan), compiled.plan.command)
 
 
-def _answer(written: Written, preferences: Preferences, media: Media, method: str, table: Table) -> Answer:
+def _answer(written: Written, preferences: Preferences, media: Media, method: str, plan: WritePlan) -> Answer:
     total = written.affected if preferences.count else None
     headers: list[Header] = [(b"content-range", content_range(0, written.affected if method == "PATCH" else 0, total))]
     headers += applied(preferences, "exact" if preferences.count else "", _APPLIED)
     status = _status(method, written, preferences)
     if preferences.answer == "headers-only" and written.rows and len(written.rows) == 1:
-        headers.append((b"location", _location(table, orjson.loads(written.rows[0]))))
+        headers.append((b"location", _location(plan.table, orjson.loads(written.rows[0]))))
     if preferences.answer != "representation":
         return Answer(status, headers)
     rows = written.rows or []
-    body = rows[0].encode() if media.single else array(rows)
-    if media.strip_nulls:
-        body = without_nulls(body)
-    return Answer(status, [(b"content-type", media.content_type), *headers], body)
+    return Answer(status, [(b"content-type", media.content_type), *headers], body_of(rows, media, plan.returning))
 
 
 def _status(method: str, written: Written, preferences: Preferences) -> int:
