@@ -48,11 +48,9 @@ class Project:
 
 def load_project(folder: Path) -> Project:
     """Read the folder. Raises Faults when it is not a project or a file cannot be read as text."""
-    folder = folder.resolve()
+    given, folder = folder, folder.resolve()
     if not (folder / SETTINGS).is_file():
-        raise Faults(
-            [Fault(f"{folder} is not a project: there is no {SETTINGS}", line=0, hint=f"Make one:  baaskit init {folder.name or '.'}")]
-        )
+        raise Faults([Fault(f"{folder} is not a project: there is no {SETTINGS}", line=0, hint=f"Make one:  baaskit init {given}")])
     faults: list[Fault] = []
     paths = sorted((folder / "migrations").glob("*.sql"), key=lambda path: path.name)
     migrations = tuple(script for path in paths if (script := _read(path, faults)) is not None)

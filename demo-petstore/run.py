@@ -108,7 +108,7 @@ def main() -> int:
                 continue
         print(line, end="", flush=True)
     code = server.wait()
-    if code and "PORT" not in os.environ:
+    if code:
         print(f"\nIf the port is taken: make demo PORT={given.port + 1}", file=sys.stderr)
     return code
 
