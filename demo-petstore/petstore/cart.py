@@ -58,11 +58,13 @@ class Cart:
 
     async def load(self) -> None:
         """Take the basket from the shelf: at the start, and when another window may have changed it."""
-        if self._busy:
-            return
-        self.basket = Basket.from_text(await _maybe(self._shelf.load()))
-        if {*self.basket.lines} - {*self._pets.rows}:
-            await self._pets.read(self.basket.lines)
+        before = self.basket.text()
+        kept = Basket.from_text(await _maybe(self._shelf.load()))
+        if self._busy or self.basket.text() != before:
+            return  # what was done here meanwhile is newer
+        self.basket = kept
+        if {*kept.lines} - {*self._pets.rows}:
+            self._desk.start("cart", self._pets.read(kept.lines))
 
     def add(self, pet_id: int) -> None:
         pet, wanted = self._pets.rows[pet_id], self.basket.lines.get(pet_id, 0) + 1

@@ -57,6 +57,7 @@ class Desk:
         """Run a task; the former one of this name ends. A fault of it becomes a message."""
         self.stop(name)
         task = self._tasks[name] = asyncio.get_running_loop().create_task(self._guarded(work))
+        task.add_done_callback(lambda _: work.close())  # one that was stopped before it began
         return task
 
     def start_once(self, name: str, work: Work) -> None:

@@ -74,12 +74,11 @@ class PetStore:
         self.desk.changed()
 
     async def start(self) -> None:
-        """Read what the visitor sees first, then who they are, then the cart."""
-        self.desk.changed()
+        """Read what the visitor sees first, then who they are."""
+        await self.cart.load()
         self.catalogue.read_anew()
         await self.desk.settled("catalogue")
         await self.client.auth.restore()
-        await self.cart.load()
 
     async def stop(self) -> None:
         await self.desk.stop_all()
