@@ -6,24 +6,36 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlglot.dialects.postgres import Postgres
-from sqlglot.errors import TokenError
-from sqlglot.tokens import TokenType  # type: ignore[attr-defined]
-
 from baaskit.errors import Fault
 
 MAX_TEXT = 1_000_000  # characters in one policy file
 
 Kind = Literal["word", "quoted", "string", "number", "symbol", "end"]
-_WORD = re.compile(r"[A-Za-z_\u0080-\uffff][\w$ ]*\Z")
-_STRINGS = {TokenType.STRING, TokenType.HEREDOC_STRING, TokenType.RAW_STRING}
+# PostgreSQL's lexical rules (manual, 4.1). Quotes and comments come first: what is inside them is never anything else.
+_LEXEME = re.compile(
+    r"""
+      (?P<space>\s+ | --[^\n]*)
+    | (?P<comment>/\*)
+    | (?P<refused>(?:[eEbBxXnN]|[uU]&)' | [uU]&")
+    | '(?P<string>(?:[^']|'')*)(?P<string_end>'?)
+    | "(?P<quoted>(?:[^"]|"")*)(?P<quoted_end>"?)
+    | (?P<dollar>\$(?:[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$)
+    | (?P<word>[A-Za-z_\u0080-\U0010ffff][\w$\u0080-\U0010ffff]*)
+    | (?P<number>(?:\d[\d_]*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)
+    | (?P<operator>[-+*/<>=~!@#%^&|`?]+)
+    | (?P<symbol>::|:=|[^\s])
+    """,
+    re.VERBOSE,
+)
 _REFUSED = {
-    TokenType.BYTE_STRING: "strings written E'…' are not allowed in policies: write '…'",
-    TokenType.UNICODE_STRING: "strings written U&'…' are not allowed in policies: write '…'",
-    TokenType.HEX_STRING: "strings written x'…' are not allowed in policies",
-    TokenType.BIT_STRING: "strings written b'…' are not allowed in policies",
-    TokenType.NATIONAL_STRING: "strings written n'…' are not allowed in policies: write '…'",
+    "e'": "strings written E'…' are not allowed in policies: write '…'",
+    "u&'": "strings written U&'…' are not allowed in policies: write '…'",
+    'u&"': 'names written U&"…" are not allowed in policies: write "…"',
+    "x'": "strings written x'…' are not allowed in policies",
+    "b'": "strings written b'…' are not allowed in policies",
+    "n'": "strings written n'…' are not allowed in policies: write '…'",
 }
+_ENDS_IN_SIGN = re.compile(r"[~!@#%^&|`?]")  # only an operator with one of these may end in + or -
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,27 +87,72 @@ class Source:
             raise self.fault(f"the policies are longer than {MAX_TEXT} characters", Span(0, 0))
         if "\x00" in self.text:
             raise self.fault("the text holds a NUL character", Span(self.text.index("\x00"), len(self.text)))
-        try:
-            found = Postgres().tokenize(self.text)
-        except TokenError as problem:
-            raise self.fault("a string, quoted name or comment is not closed", self._unclosed()) from problem
-        return [self._token(t.token_type, t.text, Span(t.start, t.end + 1)) for t in found] + [Token("end", "", end)]
+        found: list[Token] = []
+        place = 0
+        while place < len(self.text):
+            token, place = self._next(place)
+            if token is not None:
+                found.append(token)
+        return [*found, Token("end", "", end)]
 
-    def _unclosed(self) -> Span:
-        """Where the quote or comment that never ends begins, as near as can be told."""
-        opened = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|('|\"|/\*|\$\w*\$)", re.S)
-        place = next((m.start() for m in opened.finditer(self.text) if m.group(1)), max(len(self.text) - 1, 0))
-        return Span(place, place + 1)
+    def _next(self, start: int) -> tuple[Token | None, int]:
+        """The token at `start` (None for a space or comment) and where the next one begins. Raises Fault."""
+        match = _LEXEME.match(self.text, start)
+        assert match is not None  # the last alternative takes any character
+        kind, end = match.lastgroup, match.end()
+        span = Span(start, end)
+        if kind == "space":
+            return None, end
+        if kind == "comment":
+            return None, self._comment_end(start)
+        if kind == "refused":
+            raise self.fault(_REFUSED[match[0].lower()], span)
+        if kind == "dollar":
+            close = self.text.find(match[0], end)
+            if close < 0:
+                raise self._unclosed("string", start)
+            return Token("string", self.text[end:close], Span(start, close + len(match[0]))), close + len(match[0])
+        if kind in ("string_end", "quoted_end"):
+            return self._quoted(match, start, end)
+        if kind == "number" and end < len(self.text) and (self.text[end].isalnum() or self.text[end] in "_$"):
+            raise self.fault(f"a number ends in {self.text[end]!r}", Span(start, end + 1))
+        if kind == "operator":
+            text = self._operator(match[0])
+            return Token("symbol", text, Span(start, start + len(text))), start + len(text)
+        if kind == "word":
+            return Token("word", match[0].lower(), span), end
+        return Token("number" if kind == "number" else "symbol", match[0], span), end
 
-    def _token(self, kind: TokenType, text: str, span: Span) -> Token:
-        if kind in _REFUSED:
-            raise self.fault(_REFUSED[kind], span)
-        if kind in _STRINGS:
-            return Token("string", text, span)
-        if kind is TokenType.IDENTIFIER:
-            return Token("quoted", text, span)
-        if kind is TokenType.NUMBER:
-            return Token("number", text, span)
-        if _WORD.match(text):
-            return Token("word", " ".join(text.lower().split()), span)
-        return Token("symbol", text, span)
+    def _quoted(self, match: re.Match[str], start: int, end: int) -> tuple[Token, int]:
+        name = match["quoted"] is not None
+        mark = '"' if name else "'"
+        if not match["quoted_end" if name else "string_end"]:
+            raise self._unclosed("quoted name" if name else "string", start)
+        content = (match["quoted"] if name else match["string"]).replace(mark * 2, mark)
+        if name and not content:
+            raise self.fault("a quoted name is empty", Span(start, end))
+        return Token("quoted" if name else "string", content, Span(start, end)), end
+
+    @staticmethod
+    def _operator(run: str) -> str:
+        """How much of a run of operator characters is one operator: PostgreSQL's rule, so that `1=-1` is what it says."""
+        for comment in ("--", "/*"):
+            if comment in run:
+                run = run[: run.index(comment)]
+        while len(run) > 1 and run[-1] in "+-" and not _ENDS_IN_SIGN.search(run):
+            run = run[:-1]
+        return run
+
+    def _comment_end(self, start: int) -> int:
+        """Where the block comment at `start` ends; such comments nest."""
+        depth, place = 0, start
+        while True:
+            found = re.compile(r"/\*|\*/").search(self.text, place)
+            if found is None:
+                raise self._unclosed("comment", start)
+            depth, place = depth + (1 if found[0] == "/*" else -1), found.end()
+            if depth == 0:
+                return place
+
+    def _unclosed(self, what: str, start: int) -> Fault:
+        return self.fault(f"a {what} is not closed", Span(start, start + 1))

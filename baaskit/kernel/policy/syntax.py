@@ -25,8 +25,8 @@ _BINARY = {
 _RANGE_WORDS = {"in", "like", "ilike", "between", "not"}
 _RESERVED = {
     "all", "and", "any", "as", "asc", "between", "both", "case", "cast", "check", "collate", "cross", "desc", "distinct", "else", "end",
-    "except", "exists", "fetch", "for", "from", "full", "group by", "having", "ilike", "in", "inner", "intersect", "is", "isnull", "join",
-    "lateral", "left", "like", "limit", "natural", "not", "notnull", "offset", "on", "or", "order by", "outer", "right", "select",
+    "except", "exists", "fetch", "for", "from", "full", "group", "having", "ilike", "in", "inner", "intersect", "is", "isnull", "join",
+    "lateral", "left", "like", "limit", "natural", "not", "notnull", "offset", "on", "or", "order", "outer", "right", "select",
     "similar", "some", "table", "then", "to", "union", "using", "when", "where", "window", "with",
 }  # fmt: skip
 _TYPE_PAIRS = {("character", "varying"), ("double", "precision")}
