@@ -21,8 +21,9 @@ setup: .venv/.ready .cache/pyodide/.ready ## environment, dependencies and the b
 	@scripts/setup-python.sh "$(PYTHON)"
 	@touch $@
 
-.cache/pyodide/.ready: scripts/vendor_pyodide.py | .venv/.ready
+.cache/pyodide/.ready: scripts/vendor_pyodide.py scripts/compile_stdlib.mjs | .venv/.ready
 	@$(PY) scripts/vendor_pyodide.py .cache/pyodide
+	@scripts/with-node.sh node scripts/compile_stdlib.mjs .cache/pyodide || echo "not compiled ahead of time: the shop's page starts slower"
 	@touch $@
 
 setup-test: setup .cache/test-tools.ready ## what tests need besides: PostgreSQL, Chromium, Node packages

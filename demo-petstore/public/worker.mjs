@@ -23,6 +23,7 @@ async function start() {
   const { loadPyodide } = await import(`${where.pyodide}pyodide.mjs`);
   const python = await loadPyodide({
     indexURL: where.pyodide,
+    stdLibURL: where.library,
     lockFileContents: where.lock,
     packageBaseUrl: where.pyodide,
   });
