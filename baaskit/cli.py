@@ -156,7 +156,7 @@ async def _serve(folder: Path, host: str | None, port: int | None, as_json: bool
     opened = _open(folder, host=host, port=port)
     sock = serving.listen(opened.settings.host, opened.settings.port)
     settings = opened.settings.model_copy(update={"port": sock.getsockname()[1]})
-    log_to_stderr(as_json=as_json)
+    log_to_stderr(as_json=as_json, level=settings.log_level)
     say = (lambda line: None) if as_json else (lambda line: out.print(line, markup=False))
 
     async def prepare(database: Database) -> None:

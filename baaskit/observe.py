@@ -24,23 +24,28 @@ def add_reader(reader: Callable[[str, dict[str, Any]], None]) -> None:
     _readers.append(reader)
 
 
+def _one_line(value: Any) -> str:
+    """A value that cannot begin a line of its own: what a client sent must not look like a fact of ours."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(value))
+
+
 _LOUD = ("failed", "error", "refused", "crashed", "warning")
 
 
-def log_to_stderr(*, as_json: bool) -> None:
-    """Write facts to standard error, one line each: text for people, JSON for collectors."""
+def log_to_stderr(*, as_json: bool, level: str = "info") -> None:
+    """Write facts of at least `level` to standard error, one line each: text for people, JSON for collectors."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
     _log.handlers[:] = [handler]
-    _log.setLevel(logging.INFO)
+    _log.setLevel(level.upper())
     _log.propagate = False
 
     def write(name: str, fields: dict[str, Any]) -> None:
-        level = logging.WARNING if name.rsplit(".", 1)[-1] in _LOUD else logging.INFO
+        weight = logging.WARNING if name.rsplit(".", 1)[-1] in _LOUD else logging.INFO
         if as_json:
             line = orjson.dumps({"event": name, **fields}, default=str).decode()
         else:
-            line = f"{name} " + " ".join(f"{key}={value}" for key, value in fields.items())
-        _log.log(level, line)
+            line = f"{name} " + " ".join(f"{key}={_one_line(value)}" for key, value in fields.items())
+        _log.log(weight, line)
 
     add_reader(write)
