@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
+from copy import copy
 from typing import Any
 from urllib.parse import unquote
 
@@ -18,6 +19,9 @@ from baaskit.kernel.plan import Limits, find_table
 from baaskit.kernel.schema import TableName
 from baaskit.rest.answer import Answer, Send, failure, send_answer
 from baaskit.rest.batch import run_batch
+from baaskit.rest.explain import Surface, denied, tool_of
+from baaskit.rest.explain_as import as_principal, asks_for_tools
+from baaskit.rest.openapi import CONTENT_TYPE, accept_openapi, describe
 from baaskit.rest.reads import read_table
 from baaskit.rest.request import Receive, Request, parse_json, read_body, read_headers, token_of
 from baaskit.rest.writes import write_table
@@ -25,6 +29,7 @@ from baaskit.rest.writes import write_table
 PREFIX = "/rest/v1"
 _READS = frozenset({"GET", "HEAD"})
 _WRITES = frozenset({"POST", "PATCH", "PUT", "DELETE"})
+_READ_METHODS = b"OPTIONS,GET,HEAD"
 _METHODS = b"OPTIONS,GET,HEAD,POST,PUT,PATCH,DELETE"
 
 
@@ -48,10 +53,33 @@ class Rest:
             raw_query = scope["query_string"].decode("latin-1")
             claims = self._kit.keys.verifier.verify(token_of(headers, raw_query), time.time())
             name = scope["path"][len(PREFIX) + 1 :]
-            answer = await self._answer(Request(method, name, raw_query, headers, claims), receive)
+            request = Request(method, name, raw_query, headers, claims)
+            if asks_for_tools(request):
+                request = await as_principal(self._kit, request)
+                claims = request.claims
+                tool = tool_of(request)
+                answer = await (tool(self._surface(), request, receive) if tool else self._answer(request, receive))
+            else:
+                answer = await self._answer(request, receive)
         except BaasError as problem:
             answer = failure(problem, claims)
+            if problem.code == "42501":
+                answer.headers.append((b"x-baaskit-decision", denied(claims, method, scope["path"][len(PREFIX) + 1 :], problem)))
         await send_answer(send, answer, head=method == "HEAD")
+
+    def _surface(self) -> Surface:
+        def answer(kit: Kit, plans: Plans, request: Request, receive: Receive) -> Awaitable[Answer]:
+            other = copy(self)
+            other._kit, other._plans = kit, plans
+            return other._answer(request, receive)
+
+        return Surface(
+            self._kit,
+            self._plans.limits,
+            self._max_body,
+            answer,
+            lambda request: self._table(request.name, request.headers, request.method),
+        )
 
     async def _answer(self, request: Request, receive: Receive) -> Answer:
         method, name = request.method, request.name
@@ -60,6 +88,8 @@ class Rest:
             return await run_batch(self._plans, self._kit.hooks, parse_json(body), request.claims, self._table_of_operation)
         if name.startswith("rpc/"):
             return await self._function(request, receive)
+        if not name:
+            return self._root(request)
         table = self._table(name, request.headers, method)
         if method in _READS:
             answer = await read_table(self._plans, table, request)
@@ -67,12 +97,27 @@ class Rest:
             body = b"" if method == "DELETE" else await read_body(receive, request.headers, self._max_body)
             answer = await write_table(self._plans, self._kit.hooks, table, request, body)
         elif method == "OPTIONS":
-            find_table(self._kit.database.catalog, table)
-            return Answer(200, [(b"allow", _METHODS)])
+            view = find_table(self._kit.database.catalog, table).view
+            return Answer(200, [(b"allow", _READ_METHODS if view else _METHODS)])
         else:
             raise UnsupportedMethod(method)
         if len(self._schemas) > 1:
             answer.headers.append((b"content-profile", table.schema.encode()))
+        return answer
+
+    def _root(self, request: Request) -> Answer:
+        """The description of what the caller's role may reach."""
+        if request.method == "OPTIONS":
+            return Answer(200, [(b"allow", _READ_METHODS)])
+        if request.method not in _READS:
+            raise UnsupportedMethod(request.method)
+        accept_openapi(request.headers.get(b"accept", b"*/*").decode("latin-1"))
+        schema, role = self._profile(request.headers, "GET"), request.claims.role
+        catalog, url = self._kit.database.catalog, self._kit.settings.url
+        body = self._plans.remembered(("openapi", role, schema), lambda: describe(catalog, role, schema, url))
+        answer = Answer(200, [(b"content-type", CONTENT_TYPE)], body)
+        if len(self._schemas) > 1:
+            answer.headers.append((b"content-profile", schema.encode()))
         return answer
 
     def _is_table(self, name: str, request: Request) -> bool:
@@ -83,11 +128,15 @@ class Rest:
         """The addressed table. Only exposed schemas have addresses, so a system table has none, however it is spelled."""
         if not name or "/" in name.rstrip("/"):
             raise UnknownAddress()
+        return TableName(self._profile(headers, method), name.rstrip("/"))
+
+    def _profile(self, headers: Mapping[bytes, bytes], method: str) -> str:
+        """The schema that the request is about."""
         wanted = headers.get(b"accept-profile" if method in _READS else b"content-profile")
         schema = self._schemas[0] if wanted is None else wanted.decode("latin-1")
         if schema not in self._schemas:
             raise UnknownSchema(schema, self._schemas)
-        return TableName(schema, name.rstrip("/"))
+        return schema
 
     def _table_of_operation(self, name: str, headers: dict[bytes, bytes], method: str) -> TableName:
         return self._table(unquote(name), headers, method)
