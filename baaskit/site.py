@@ -41,8 +41,8 @@ class Site:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder.resolve()
-        self._files: dict[str, _File] = {}
-        self._seen: dict[str, tuple[int, int]] = {}
+        self._files: dict[Path, _File] = {}
+        self._seen: dict[Path, tuple[int, int]] = {}
 
     def has(self, scope: Scope) -> bool:
         """Whether the request is for a file of this site."""
@@ -89,9 +89,9 @@ class Site:
         except OSError:
             return None
         stamp = (state.st_mtime_ns, state.st_size)
-        if self._seen.get(relative) != stamp:
-            self._files[relative], self._seen[relative] = _describe(target, stamp), stamp
-        return self._files[relative]
+        if self._seen.get(target) != stamp:
+            self._files[target], self._seen[target] = _describe(target, stamp), stamp
+        return self._files[target]  # by file: of one file there are many spellings
 
 
 def _describe(target: Path, stamp: tuple[int, int]) -> _File:

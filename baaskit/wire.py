@@ -18,9 +18,10 @@ _REQUEST_HEADERS = (
     b"if-match, idempotency-key, x-supabase-api-version, x-upsert, x-region, x-retry-count, cache-control, x-metadata, x-signature, "
     b"tus-resumable, tus-extension, tus-version, upload-length, upload-offset, upload-metadata, upload-expires, traceparent, tracestate, baggage"
 )
+_DECIDED = frozenset({b"access-control-allow-origin", b"access-control-allow-credentials", b"access-control-expose-headers"})
 _EXPOSED = (
     b"content-range, content-location, content-disposition, x-total-count, link, location, etag, retry-after, x-supabase-api-version, "
-    b"x-sb-error-code, preference-applied, upload-offset, upload-length, tus-resumable, tus-version, tus-extension, tus-max-size"
+    b"x-sb-error-code, x-baaskit-decision, preference-applied, upload-offset, upload-length, tus-resumable, tus-version, tus-extension, tus-max-size"
 )
 
 
@@ -67,7 +68,9 @@ class Cors:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *allowed, (b"access-control-expose-headers", _EXPOSED)]
+                # Ours replace those that a function sets: a browser refuses an answer that has two.
+                kept = [pair for pair in message.get("headers", ()) if pair[0] not in _DECIDED]
+                message["headers"] = [*kept, *allowed, (b"access-control-expose-headers", _EXPOSED)]
             await send(message)
 
         await self._app(scope, receive, with_headers)

@@ -29,6 +29,7 @@ from baaskit.kernel.kit import Kit
 
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 _CREDENTIALS = frozenset({"authorization", "apikey", "proxy-authorization"})
+_BODILESS = frozenset({204, 205, 304})  # a body after these would be read as the beginning of the next answer
 _NOT_FORWARDED = frozenset({"connection", "content-length", "transfer-encoding", "keep-alive", "upgrade", "date", "server", "trailer"})
 
 
@@ -112,6 +113,8 @@ async def _body(request: Request, limit: int) -> bytes:
 def _query(request: Request) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for name, value in request.query_params.multi_items():
+        if name == "apikey":  # a credential, as in the headers: some clients put it here
+            continue
         found.setdefault(name, []).append(value)
     return found
 
@@ -120,7 +123,7 @@ def _response(result: Result) -> Response:
     """What the worker rendered, checked: it is not trusted to keep to HTTP."""
     if not 200 <= result.status <= 599:
         raise FunctionError("The function answered with a status that does not exist.")
-    response = Response(result.body, result.status)
+    response = Response(b"" if result.status in _BODILESS else result.body, result.status)
     for pair in result.headers:
         name, value = _header(pair)
         if name not in _NOT_FORWARDED:
