@@ -295,6 +295,12 @@ class TooComplex(BaasError):
     status, code = 400, "BK400"
 
 
+class InvalidPrincipal(BaasError):
+    """`X-Baaskit-As` names nobody that a request can be run as."""
+
+    status, code = 400, "BK414"
+
+
 class UnsupportedHere(BaasError):
     """This database cannot do what the request asks; docs/reference lists the differences."""
 

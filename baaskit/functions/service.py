@@ -29,7 +29,7 @@ from baaskit.functions.invocations import Invocation, InvocationLog
 from baaskit.functions.manifest import Function, Manifest
 from baaskit.functions.pool import Pool, PoolLimits, TimedOut, WorkerDied
 from baaskit.functions.release import Limits, Release
-from baaskit.functions.triggers import AfterConsumers, BeforeHooks
+from baaskit.functions.triggers import AfterConsumers, BeforeHooks, concerned
 from baaskit.kernel.claims import SERVICE, Claims
 from baaskit.kernel.kit import Kit
 from baaskit.observe import fact
@@ -91,6 +91,7 @@ class FunctionService:
             if not tolerate_faults:
                 raise
         self.kit.hooks.before_write.add(self._before)
+        self.kit.hooks.concerned.append(lambda table, command: concerned(self.manifest, table, command))
         self._after.listen()
         self._ticker = asyncio.create_task(self._tick(), name="functions")
 

@@ -54,6 +54,14 @@ def table_name(text: str) -> TableName:
     return TableName(schema if dot else "public", name)
 
 
+def concerned(manifest: Manifest, table: TableName, command: str) -> dict[str, list[str]]:
+    """Names of the functions that a write calls, in the order of the calls: `{"before": […], "after": […]}`."""
+    return {
+        kind: sorted(f.name for f in manifest.of_kind(kind) if table_name(f.table) == table and f.operation == command)
+        for kind in ("before", "after")
+    }
+
+
 class BeforeHooks:
     """The handler that is added to `hooks.before_write`, once. Functions of a table run in the order of their names."""
 

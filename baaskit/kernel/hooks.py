@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
 
@@ -41,8 +41,15 @@ class Write:
     claims: Claims
 
 
+Concerned = Callable[[TableName, str], Mapping[str, list[str]]]  # table, command → names of functions: {"before": […], "after": […]}
+
+
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """`before_write`: no transaction is open, user code never holds the writer lock; raise BaasError to refuse."""
+    """`before_write`: no transaction is open, user code never holds the writer lock; raise BaasError to refuse.
+
+    `concerned` tell which functions a write would call, without calling them: for trials, which run nobody's code.
+    """
 
     before_write: Hook[Write] = field(default_factory=Hook)
+    concerned: list[Concerned] = field(default_factory=list)

@@ -30,6 +30,9 @@ _WANTED = frozenset(
         b"content-profile",
         b"content-type",
         b"content-length",
+        b"x-baaskit-as",
+        b"x-baaskit-explain",
+        b"x-baaskit-try",
     }
 )
 _RANGE = re.compile(r"(?:items=)?(\d{1,18})-(\d{0,18})$")

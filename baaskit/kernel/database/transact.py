@@ -26,11 +26,15 @@ Record = Mapping[str, Any]
 
 @dataclass(slots=True)
 class Written:
-    """`affected` rows were inserted, updated or deleted, `inserted` of them are new; `rows` are JSON texts when asked for."""
+    """`affected` rows were inserted, updated or deleted, `inserted` of them are new; `rows` are JSON texts when asked for.
+
+    `ids` are the identities of the rows as stored now, where the write knows them (none after a delete).
+    """
 
     affected: int = 0
     inserted: int = 0
     rows: list[str] | None = None
+    ids: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -60,6 +64,12 @@ class CompiledWrite:
         if self.plan.command == "update":
             return run.update(records[0], raw)
         return run.delete()
+
+    def touching(
+        self, records: Sequence[Record], values: Sequence[Value], claims: Claims, old: Sequence[str]
+    ) -> Generator[Sql, list[Any], list[str]]:
+        """Identities, with the columns `old` as they are now, of the stored rows that the same `script` would touch. Locks them."""
+        return _Run(self, values, claims).touching(records, list(old))
 
 
 @dataclass
@@ -127,7 +137,7 @@ class _Run:
             yield from self._check("merge", self._merge_condition(), [entry for _, entry in changed])
         ids = [entry for _, entry in sorted([*new, *changed], key=lambda pair: pair[0])]
         rows = yield from self._shown(ids)
-        return Written(len(ids), len(new), rows)
+        return Written(len(ids), len(new), rows, ids)
 
     @property
     def _key_count(self) -> int:
@@ -192,7 +202,7 @@ class _Run:
         ids = [identity for (identity,) in returned]
         yield from self._check("update", condition, before if before is not None else ids)
         rows = yield from self._shown(ids)
-        return Written(len(ids), 0, rows)
+        return Written(len(ids), 0, rows, ids)
 
     def delete(self) -> Steps:
         rows: list[str] | None = None
@@ -212,6 +222,20 @@ class _Run:
     def _captured(self, old: list[str]) -> Generator[Sql, list[Any], list[str]]:
         found = yield self.step(self.write.statement(("capture", *old), lambda b: b.capture(self.plan, old)))
         return [entry for (entry,) in found]
+
+    def touching(self, records: Sequence[Record], old: list[str]) -> Generator[Sql, list[Any], list[str]]:
+        if self.plan.command != "insert":
+            return (yield from self._captured(old))
+        conflict = self.plan.conflict
+        if self.plan.resolution != "merge-duplicates" or conflict is None:
+            return []
+        entries: list[str] = []
+        statement = self.write.statement(("conflicting", *old), lambda b: b.conflicting(self.plan, old))
+        for record in records:
+            if set(conflict) <= record.keys():
+                extra: Extra = self.stored(record) if self.sqlite else {"rows": orjson.dumps([dict(record)]).decode()}
+                entries += [entry for entry, _ in (yield self.step(statement, extra))]
+        return entries
 
     # ---- after the write ------------------------------------------------------------------------------------------------
 

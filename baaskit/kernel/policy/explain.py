@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -52,20 +53,65 @@ class Explanation:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question of a request about one of its rows: the policies of `command` are asked, in their half for rows to be
+    `stored` or for rows seen and touched. `after`: about the row as it is after the write."""
+
+    text: str
+    command: Command
+    stored: bool
+    after: bool
+
+
+def asked(command: Command, *, shown: bool = False, merged: bool = False) -> tuple[Asked, ...]:
+    """What `PolicySet.access` joins, one by one. `shown`: an insert that returns rows; `merged`: an upsert's row that was there."""
+    found = [] if command == "insert" else [Asked("the row may be seen", "select", False, False)]
+    if command in ("update", "delete"):
+        found.append(Asked(f"{command} may touch the row", command, False, False))
+    if command in ("insert", "update"):
+        found.append(Asked("the row may be stored", command, True, True))
+    if merged:
+        found.append(Asked("the row may be inserted", "insert", True, True))
+    if command == "update" or shown:
+        found.append(Asked("the stored row may be seen", "select", False, True))
+    return tuple(found)
+
+
+Answers = Mapping[tuple[bool, Expr], bool | None]  # (after the write, clause) → what a database said of it
+
+
+def clauses(policies: PolicySet, table: TableName, role: str, questions: tuple[Asked, ...]) -> dict[bool, tuple[Expr, ...]]:
+    """The clauses that `questions` ask of the row before the write (False) and after it (True): for a database to answer."""
+    found: dict[bool, dict[Expr, None]] = {False: {}, True: {}}
+    for question in questions:
+        for policy in policies.applying(table, question.command, role):
+            condition = policy.condition(question.command, question.stored)
+            if condition is not None:
+                found[question.after].update(dict.fromkeys(conjuncts(condition)))
+    return {after: tuple(exprs) for after, exprs in found.items()}
+
+
 def explain(
     policies: PolicySet, table: TableName, command: Command, claims: Claims, row: Row, *, now: datetime,
     old: Row | None = None, resolve_rows: Rows | None = None, topic: str | None = None,
+    answers: Answers | None = None, shown: bool = False, merged: bool = False,
 ) -> Explanation:  # fmt: skip
     """Answer for one row what `PolicySet.access` decides, and say why.
 
     `row` is the stored row for select and delete, the row as it will be stored for insert and update; `old` the row before an
-    update. Raises NotClosed when a condition has a sub-select and `resolve_rows` is missing.
+    update. `answers` are a database's, for the clauses that `clauses` lists; without them clauses are computed here, and
+    NotClosed is raised when one has a sub-select and `resolve_rows` is missing. `shown` and `merged` as in `asked`.
     """
     if claims.is_service:
         return Explanation(True, (), "service_role is not bound by policies")
     access = policies.access(table, command, claims.role)
-    reader = _Reader(policies, table, claims, now, resolve_rows, topic)
-    questions = reader.questions(command, row, old)
+    reader = _Reader(policies, table, claims, now, resolve_rows, topic, answers)
+    before = old if command == "update" and old is not None else row
+    questions = tuple(
+        reader.question(question, row if question.after else before, old if question.stored and question.command == "update" else None)
+        for question in asked(command, shown=shown, merged=merged)
+    )
     if access.denied:
         return Explanation(False, questions, _denial(policies, table, command, claims.role))
     return Explanation(all(q.answer for q in questions), questions)
@@ -89,38 +135,27 @@ class _Reader:
     now: datetime
     resolve_rows: Rows | None
     topic: str | None
+    answers: Answers | None
 
-    def questions(self, command: Command, row: Row, old: Row | None) -> tuple[Question, ...]:
-        """The conditions that `PolicySet.access` joins, each on the row that it is asked of."""
-        before = old if command == "update" and old is not None else row
-        asked: list[Question] = []
-        if command != "insert":
-            asked.append(self._question("the row may be seen", "select", False, before, None))
-        if command in ("update", "delete"):
-            asked.append(self._question(f"{command} may touch the row", command, False, before, None))
-        if command in ("insert", "update"):
-            asked.append(self._question("the row may be stored", command, True, row, old))
-        if command == "update":
-            asked.append(self._question("the stored row may be seen", "select", False, row, None))
-        return tuple(asked)
-
-    def _question(self, asked: str, command: Command, stored: bool, row: Row, old: Row | None) -> Question:
-        speaking = self.policies.applying(self.table, command, self.claims.role)
-        verdicts = tuple(self._verdict(p, condition, row, old) for p in speaking if (condition := p.condition(command, stored)) is not None)
+    def question(self, asked: Asked, row: Row, old: Row | None) -> Question:
+        speaking = self.policies.applying(self.table, asked.command, self.claims.role)
+        conditions = [(p, condition) for p in speaking if (condition := p.condition(asked.command, asked.stored)) is not None]
+        verdicts = tuple(self._verdict(policy, condition, row, old, asked.after) for policy, condition in conditions)
         granted = any(v.answer is True for v in verdicts if v.permissive)
         limited = all(v.answer is True for v in verdicts if not v.permissive)
-        return Question(asked, granted and limited, verdicts)
+        return Question(asked.text, granted and limited, verdicts)
 
-    def _verdict(self, policy: Policy, condition: Expr, row: Row, old: Row | None) -> Verdict:
-        clauses = tuple(self._clause(c, row, old) for c in conjuncts(condition))
+    def _verdict(self, policy: Policy, condition: Expr, row: Row, old: Row | None, after: bool) -> Verdict:
+        clauses = tuple(self._clause(c, row, old, after) for c in conjuncts(condition))
         answers = [c.answer for c in clauses]
         answer = False if False in answers else None if None in answers else True
         return Verdict(policy.name, policy.permissive, policy.line, answer, clauses)
 
-    def _clause(self, clause: Expr, row: Row, old: Row | None) -> Clause:
+    def _clause(self, clause: Expr, row: Row, old: Row | None, after: bool) -> Clause:
         leaves = {str(n): n for n in _outside_queries(clause) if isinstance(n, (e.Column, e.Claim))}
         values = tuple((text, self._value(node, row, old)) for text, node in sorted(leaves.items()))
-        return Clause(str(clause), self._value(clause, row, old), values)
+        answer = self._value(clause, row, old) if self.answers is None else self.answers.get((after, clause))
+        return Clause(str(clause), answer, values)
 
     def _value(self, expr: Expr, row: Row, old: Row | None) -> Any:
         return to_evaluator(expr, self.resolve_rows)(row, old, self.claims, self.now, self.topic)
