@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
+from copy import copy
 from typing import Any
 from urllib.parse import unquote
 
@@ -18,6 +19,8 @@ from baaskit.kernel.plan import Limits, find_table
 from baaskit.kernel.schema import TableName
 from baaskit.rest.answer import Answer, Send, failure, send_answer
 from baaskit.rest.batch import run_batch
+from baaskit.rest.explain import Surface, denied, tool_of
+from baaskit.rest.explain_as import as_principal, asks_for_tools
 from baaskit.rest.openapi import CONTENT_TYPE, accept_openapi, describe
 from baaskit.rest.reads import read_table
 from baaskit.rest.request import Receive, Request, parse_json, read_body, read_headers, token_of
@@ -50,10 +53,33 @@ class Rest:
             raw_query = scope["query_string"].decode("latin-1")
             claims = self._kit.keys.verifier.verify(token_of(headers, raw_query), time.time())
             name = scope["path"][len(PREFIX) + 1 :]
-            answer = await self._answer(Request(method, name, raw_query, headers, claims), receive)
+            request = Request(method, name, raw_query, headers, claims)
+            if asks_for_tools(request):
+                request = await as_principal(self._kit, request)
+                claims = request.claims
+                tool = tool_of(request)
+                answer = await (tool(self._surface(), request, receive) if tool else self._answer(request, receive))
+            else:
+                answer = await self._answer(request, receive)
         except BaasError as problem:
             answer = failure(problem, claims)
+            if problem.code == "42501":
+                answer.headers.append((b"x-baaskit-decision", denied(claims, method, scope["path"][len(PREFIX) + 1 :], problem)))
         await send_answer(send, answer, head=method == "HEAD")
+
+    def _surface(self) -> Surface:
+        def answer(kit: Kit, plans: Plans, request: Request, receive: Receive) -> Awaitable[Answer]:
+            other = copy(self)
+            other._kit, other._plans = kit, plans
+            return other._answer(request, receive)
+
+        return Surface(
+            self._kit,
+            self._plans.limits,
+            self._max_body,
+            answer,
+            lambda request: self._table(request.name, request.headers, request.method),
+        )
 
     async def _answer(self, request: Request, receive: Receive) -> Answer:
         method, name = request.method, request.name
