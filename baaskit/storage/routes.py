@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -23,6 +24,8 @@ from baaskit.storage.signing import Signer
 from baaskit.storage.upload import Uploads
 
 MOST = 2**53  # of any number that a client may name
+
+Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
 class _Body(BaseModel):
@@ -96,6 +99,17 @@ class Surface:
 
     def of(self, claims: Claims) -> Caller:
         return Caller.of(self.kit.database, claims)
+
+
+def get_and_head(router: APIRouter, path: str, *, shown: bool = True) -> Callable[[Handler], Handler]:
+    """The same handler for both; the description of the API names it once."""
+
+    def add(handler: Handler) -> Handler:
+        router.add_api_route(path, handler, methods=["GET"], include_in_schema=shown)
+        router.add_api_route(path, handler, methods=["HEAD"], include_in_schema=False)
+        return handler
+
+    return add
 
 
 def routes(kit: Kit, blobs: Blobs) -> APIRouter:
@@ -196,7 +210,7 @@ def _fixed_object_routes(router: APIRouter, surface: Surface) -> None:
     async def sign(request: Request, bucket: str, name: str, body: SignBody) -> dict[str, str]:
         return {"signedURL": await one_signed(surface.caller(request), bucket, name, body.expires_in)}
 
-    @router.api_route("/object/sign/{bucket}/{name:path}", methods=["GET", "HEAD"])
+    @get_and_head(router, "/object/sign/{bucket}/{name:path}")
     async def get_signed(request: Request, bucket: str, name: str, token: str = "") -> Response:
         surface.signer.read("download", f"{bucket}/{name}", token)
         service = surface.of(SERVICE)
@@ -216,7 +230,7 @@ def _fixed_object_routes(router: APIRouter, surface: Surface) -> None:
         row = await surface.uploads.store(request, surface.of(signer), bucket, check_key(name), upsert=bool(claims.get("upsert")))
         return {"Id": row["id"], "Key": f"{bucket}/{name}"}
 
-    @router.api_route("/object/public/{bucket}/{name:path}", methods=["GET", "HEAD"])
+    @get_and_head(router, "/object/public/{bucket}/{name:path}")
     async def get_public(request: Request, bucket: str, name: str) -> Response:
         anyone = surface.of(SERVICE)
         return serve.respond(request, await database.read(lambda: rows.find_object(anyone, bucket, name, public=True)), surface.blobs)
@@ -227,7 +241,7 @@ def _fixed_object_routes(router: APIRouter, surface: Surface) -> None:
         "/object/info/{bucket}/{name:path}",
     ):
 
-        @router.api_route(path, methods=["GET", "HEAD"], include_in_schema=path.startswith("/object/info/{"))
+        @get_and_head(router, path, shown=path.startswith("/object/info/{"))
         async def info(request: Request, bucket: str, name: str) -> dict[str, Any]:
             caller, public = surface.caller(request), "/info/public/" in request.url.path
             return info_json(await database.read(lambda: rows.find_object(caller, bucket, name, public=public)))
@@ -281,7 +295,7 @@ def _object_routes(router: APIRouter, surface: Surface) -> None:
 
     for path in ("/object/authenticated/{bucket}/{name:path}", "/object/{bucket}/{name:path}"):
 
-        @router.api_route(path, methods=["GET", "HEAD"], include_in_schema=path.startswith("/object/{"))
+        @get_and_head(router, path, shown=path.startswith("/object/{"))
         async def download(request: Request, bucket: str, name: str) -> Response:
             caller = surface.caller(request)
             return serve.respond(request, await database.read(lambda: rows.find_object(caller, bucket, name)), surface.blobs)
