@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from baaskit_client import Client, eq, table
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
 from tests.conftest import chromium
 
@@ -110,8 +110,15 @@ def fill_account(page: Page, dialog: str, email: str, password: str = PASSWORD) 
 def offered(admin: Client, **values: Any) -> dict[str, Any]:
     """A pet with a name of its own, so that tests do not meet."""
     seller = "5e11e400-0000-4000-8000-000000000001"
-    pet = {"seller_id": seller, "name": f"Trial {next(_numbers)}", "species": "cat", "breed": "Tabby", "price": 20, "stock": 3, **values}
+    pet = {"seller_id": seller, "name": f"Trial{next(_numbers):03}", "species": "cat", "breed": "Tabby", "price": 20, "stock": 3, **values}
     return admin.run(table("pets").insert(pet))
+
+
+def find(page: Page, pet: dict[str, Any]) -> Locator:
+    """Search for a pet of `offered`; its card."""
+    page.get_by_label("Search pets").fill(pet["name"])
+    expect(page.locator(CARD)).to_have_count(1)
+    return page.locator(CARD)
 
 
 def test_a_visitor_browses_narrows_and_searches_ten_thousand_pets(visitor):
@@ -184,7 +191,7 @@ def test_a_cart_survives_signing_up_and_is_bought_once(visitor, admin):
     one, two = offered(admin, price=12.5), offered(admin, price=30)
     page = visitor()
     for pet in (one, two):
-        page.get_by_label("Search pets").fill(pet["name"])
+        find(page, pet)
         page.get_by_role("button", name=f"Add {pet['name']} to the cart").click()
     expect(page.get_by_label("Cart, 2 pets")).to_be_visible()
     page.reload()
@@ -239,8 +246,7 @@ def test_stock_moves_in_every_window_and_the_last_one_is_sold_once(visitor, admi
     one, two = visitor(), visitor()
     for page in (one, two):
         sign_up(page)
-        page.get_by_label("Search pets").fill(pet["name"])
-        expect(page.locator(CARD)).to_have_count(1)
+        find(page, pet)
         expect(page.locator(f"{CARD} .stock")).to_have_text("Last one")
         page.get_by_role("button", name=f"Add {pet['name']} to the cart").click()
     two.get_by_label("Cart, 1 pet").click()
@@ -332,7 +338,7 @@ def test_a_seller_offers_a_pet_with_a_photo_and_its_thumbnail_appears(visitor, a
 def test_offline_says_so_and_comes_back_by_itself(visitor, admin):
     pet = offered(admin, stock=5)
     page = visitor()
-    page.get_by_label("Search pets").fill(pet["name"])
+    find(page, pet)
     expect(page.locator(f"{CARD} .stock")).to_have_text("5 left")
     page.context.set_offline(True)
     banner = page.get_by_text("You are offline.")
@@ -346,9 +352,26 @@ def test_offline_says_so_and_comes_back_by_itself(visitor, admin):
     expect(page.locator(f"{CARD} .stock")).to_have_text("Only 2 left")
 
 
+def test_a_restart_of_the_server_costs_the_visitor_nothing(visitor, site, admin):
+    pet = offered(admin, stock=5)
+    page = visitor()
+    email = sign_up(page)
+    find(page, pet)
+    expect(page.locator(f"{CARD} .stock")).to_have_text("5 left")
+    site.stop()
+    banner = page.get_by_text("You are offline.")
+    expect(banner).to_be_visible()
+    site.start(port=int(site.url.rpartition(":")[2]))
+    page.get_by_role("button", name="Try now").click()
+    expect(banner).to_have_count(0)
+    admin.run(table("pets").where(eq("id", pet["id"])).update({"stock": 4}))
+    expect(page.locator(f"{CARD} .stock")).to_have_text("4 left")
+    expect(page.get_by_label(f"Account of {email}")).to_be_visible()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_phone_shows_every_page_without_scrolling_sideways(visitor, admin, scheme):
-    pet = offered(admin, name=f"Bartholomew the Magnificent of Windermere {next(_numbers)}", stock=4)
+    pet = offered(admin, name=f"{next(_numbers):03} Bartholomew the Magnificent of Windermere", stock=4)
     page = visitor(viewport=PHONE, color_scheme=scheme, reduced_motion="reduce", is_mobile=True, has_touch=True)
 
     def fits(name: str) -> None:
@@ -359,7 +382,7 @@ def test_a_phone_shows_every_page_without_scrolling_sideways(visitor, admin, sch
 
     expect(page.locator(CARD)).to_have_count(24)
     fits("catalogue")
-    page.get_by_label("Search pets").fill(pet["name"])
+    find(page, pet)
     page.get_by_role("button", name=f"Add {pet['name']} to the cart").tap()
     page.get_by_role("link", name=pet["name"]).first.tap()
     expect(page.get_by_role("dialog", name=pet["name"])).to_be_visible()
