@@ -81,12 +81,12 @@ class Site:
             relative += "index.html"
         if "\0" in relative or any(part in ("..", ".") or part.startswith(".") for part in relative.split("/")):
             return None
-        target = (self._folder / relative).resolve()
         try:
+            target = (self._folder / relative).resolve()
             if not target.is_relative_to(self._folder) or not target.is_file():
                 return None
             state = target.stat()
-        except OSError:
+        except (OSError, RuntimeError, ValueError):  # a name too long, links in a circle, text that no file name can hold
             return None
         stamp = (state.st_mtime_ns, state.st_size)
         if self._seen.get(target) != stamp:
