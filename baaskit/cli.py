@@ -148,6 +148,11 @@ def serve(
 
 
 async def _serve(folder: Path, host: str | None, port: int | None, as_json: bool, *, migrate: bool, watch: bool) -> None:
+    from baaskit.functions import sandbox
+
+    # Trying the sandbox is a process's work, and loading the server this one's: a third of a second that need not add up.
+    box = asyncio.get_running_loop().run_in_executor(None, sandbox.choose)
+
     from baaskit import console as admin_console
     from baaskit import serving
     from baaskit.app import App
@@ -170,6 +175,7 @@ async def _serve(folder: Path, host: str | None, port: int | None, as_json: bool
             complain(problem.faults)  # development goes on with what the database has; the next save tries again
 
     app = App(settings, functions=opened.project.functions_dir, public=opened.project.dir / "public")
+    app.functions.sandbox = await box
     await app.start(tolerate_faults=watch, prepare=prepare)
     follower: asyncio.Task[None] | None = None
     try:

@@ -187,7 +187,9 @@ async def change_user(kit: Kit, limits: Limits, caller: Caller, asked: UserChang
     if changes_email and kit.settings.mail_confirm:
         raise FeatureDisabled(422, "email_provider_disabled", "Addresses cannot be confirmed: this server sends no mail")
     hashed = await _new_password(kit, limits, account, asked, email) if asked.password is not None else None
-    change = Change(email=email, hash=hashed, confirm_email=changes_email, user_metadata=_own(asked.data) if asked.data is not None else None)
+    change = Change(
+        email=email, hash=hashed, confirm_email=changes_email, user_metadata=_own(asked.data) if asked.data is not None else None
+    )
     t, keep = kit.database.tables, caller.session_id
 
     def script() -> Script[tuple[Account, list[str]]]:

@@ -42,9 +42,7 @@ async def create_user(
     app_metadata: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """A new user, as clients see it. Raises AuthError: ValidationFailed, WeakPassword, EmailExists."""
-    asked = AdminUserCreate(
-        email=email, password=password, email_confirm=confirmed, user_metadata=user_metadata, app_metadata=app_metadata
-    )
+    asked = AdminUserCreate(email=email, password=password, email_confirm=confirmed, user_metadata=user_metadata, app_metadata=app_metadata)
     return await create(kit, asked)
 
 

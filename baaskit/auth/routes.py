@@ -79,9 +79,7 @@ def _signing_in(kit: Kit, limits: Limits, router: APIRouter) -> None:
         return answer(await accounts.sign_up(kit, limits, asked, _visit(request)))
 
     @router.post("/token", responses=_SESSION)
-    async def token(
-        request: Request, asked: Grant, grant_type: str = Query("", description="password or refresh_token")
-    ) -> Response:
+    async def token(request: Request, asked: Grant, grant_type: str = Query("", description="password or refresh_token")) -> Response:
         """Exchange a password or a refresh token for a session."""
         if grant_type == "password":
             return answer(await accounts.sign_in(kit, limits, asked, _visit(request)))

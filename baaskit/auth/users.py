@@ -180,8 +180,10 @@ async def delete_user(kit: Kit, user_id: str, *, soft: bool, now: datetime) -> N
         yield delete(t.identities).where(t.identities.c.user_id == user_id)
         yield delete(t.one_time_tokens).where(t.one_time_tokens.c.user_id == user_id)
         gone = dict.fromkeys(("email", "phone", "encrypted_password", "new_email"))
-        yield update(t.users).where(t.users.c.id == user_id).values(
-            **gone, raw_user_meta_data={}, raw_app_meta_data={}, deleted_at=account.user["deleted_at"] or now, updated_at=now
+        yield (
+            update(t.users)
+            .where(t.users.c.id == user_id)
+            .values(**gone, raw_user_meta_data={}, raw_app_meta_data={}, deleted_at=account.user["deleted_at"] or now, updated_at=now)
         )
         return ended
 

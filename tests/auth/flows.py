@@ -30,7 +30,10 @@ def sign_up_in_and_out(server: Server) -> None:
     assert claims is not None
     assert claims["claims"]["sub"] == signed_up.user.id
 
-    for email, password, code in (("ada@example.com", "wrong one", "invalid_credentials"), ("no address", "wrong one", "invalid_credentials")):
+    for email, password, code in (
+        ("ada@example.com", "wrong one", "invalid_credentials"),
+        ("no address", "wrong one", "invalid_credentials"),
+    ):
         with pytest.raises(AuthApiError) as refused:
             client.auth.sign_in_with_password({"email": email, "password": password})
         assert (refused.value.status, refused.value.code) == (400, code)

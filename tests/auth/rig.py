@@ -51,7 +51,12 @@ class Rig:
 
     async def ask(self, method: str, path: str, token: str | None = None, json: Any = UNSET, **given: Any) -> httpx2.Response:
         """A request in the newer dialect; `token` defaults to the anon key."""
-        headers = {"apikey": self.kit.keys.anon_key, "authorization": f"Bearer {token or self.kit.keys.anon_key}", **DATED, **given.pop("headers", {})}
+        headers = {
+            "apikey": self.kit.keys.anon_key,
+            "authorization": f"Bearer {token or self.kit.keys.anon_key}",
+            **DATED,
+            **given.pop("headers", {}),
+        }
         if json is not UNSET:
             given["json"] = json
         return await self.http.request(method, f"/auth/v1{path}", headers=headers, **given)

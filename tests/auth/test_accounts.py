@@ -23,7 +23,13 @@ async def test_a_sign_up_gives_a_session_whose_token_the_published_key_verifies(
     user = session["user"]
     assert user["email"] == "ada@example.com"
     assert user["app_metadata"] == {"provider": "email", "providers": ["email"]}
-    assert user["user_metadata"] == {"name": "Ada", "email": "ada@example.com", "email_verified": True, "phone_verified": False, "sub": user["id"]}
+    assert user["user_metadata"] == {
+        "name": "Ada",
+        "email": "ada@example.com",
+        "email_verified": True,
+        "phone_verified": False,
+        "sub": user["id"],
+    }
     assert [(i["provider"], i["id"]) for i in user["identities"]] == [("email", user["id"])]
     assert user["created_at"].endswith("Z")
 
@@ -60,8 +66,18 @@ async def test_the_token_gets_its_own_user_and_the_password_signs_in_again(rig: 
         ("/signup", {"email": "bob@example.com"}, (400, "validation_failed"), "Signup requires a valid password"),
         ("/signup", {"email": "bob@example.com", "password": ""}, (400, "validation_failed"), "Signup requires a valid password"),
         ("/signup", {"email": "bob@example.com", "password": "short"}, (422, "weak_password"), "Password should be at least 6 characters."),
-        ("/signup", {"email": "bob@example.com", "password": "x" * 513}, (400, "validation_failed"), "Password cannot be longer than 512 characters"),
-        ("/signup", {"email": "no address", "password": PASSWORD}, (400, "validation_failed"), "Unable to validate email address: invalid format"),
+        (
+            "/signup",
+            {"email": "bob@example.com", "password": "x" * 513},
+            (400, "validation_failed"),
+            "Password cannot be longer than 512 characters",
+        ),
+        (
+            "/signup",
+            {"email": "no address", "password": PASSWORD},
+            (400, "validation_failed"),
+            "Unable to validate email address: invalid format",
+        ),
         ("/signup", {"email": ["bob@example.com"], "password": PASSWORD}, (400, "validation_failed"), None),
         ("/signup", {"email": "bob@example.com", "password": {"$ne": ""}}, (400, "validation_failed"), None),
         ("/signup", {"email": "bob@example.com", "password": PASSWORD, "data": "text"}, (400, "validation_failed"), None),
@@ -71,13 +87,33 @@ async def test_the_token_gets_its_own_user_and_the_password_signs_in_again(rig: 
         ("/signup", {}, (422, "anonymous_provider_disabled"), "Anonymous sign-ins are disabled"),
         ("/signup", {"phone": "+4912345678", "password": PASSWORD}, (400, "phone_provider_disabled"), "Phone signups are disabled"),
         ("/signup", [], (400, "validation_failed"), None),
-        ("/token?grant_type=password", {"email": "ada@example.com", "password": "wrong one"}, (400, "invalid_credentials"), "Invalid login credentials"),
+        (
+            "/token?grant_type=password",
+            {"email": "ada@example.com", "password": "wrong one"},
+            (400, "invalid_credentials"),
+            "Invalid login credentials",
+        ),
         ("/token?grant_type=password", {"email": "ada@example.com"}, (400, "invalid_credentials"), "Invalid login credentials"),
-        ("/token?grant_type=password", {"email": "ada@example.com", "password": "x" * 4000}, (400, "invalid_credentials"), "Invalid login credentials"),
-        ("/token?grant_type=password", {"email": "no address", "password": PASSWORD}, (400, "invalid_credentials"), "Invalid login credentials"),
+        (
+            "/token?grant_type=password",
+            {"email": "ada@example.com", "password": "x" * 4000},
+            (400, "invalid_credentials"),
+            "Invalid login credentials",
+        ),
+        (
+            "/token?grant_type=password",
+            {"email": "no address", "password": PASSWORD},
+            (400, "invalid_credentials"),
+            "Invalid login credentials",
+        ),
         ("/token?grant_type=password", {"password": PASSWORD}, (400, "validation_failed"), "missing email or phone"),
         ("/token?grant_type=password", {"email": 5, "password": PASSWORD}, (400, "validation_failed"), None),
-        ("/token?grant_type=refresh_token", {"refresh_token": "unknown"}, (400, "refresh_token_not_found"), "Invalid Refresh Token: Refresh Token Not Found"),
+        (
+            "/token?grant_type=refresh_token",
+            {"refresh_token": "unknown"},
+            (400, "refresh_token_not_found"),
+            "Invalid Refresh Token: Refresh Token Not Found",
+        ),
         ("/token?grant_type=refresh_token", {}, (400, "validation_failed"), None),
         ("/token?grant_type=refresh_token", {"refresh_token": ["a"]}, (400, "validation_failed"), None),
         ("/token?grant_type=magic", {}, (400, "invalid_credentials"), "unsupported_grant_type"),
@@ -88,7 +124,9 @@ async def test_the_token_gets_its_own_user_and_the_password_signs_in_again(rig: 
         ("/nothing/here", {}, (404, "validation_failed"), None),
     ],
 )
-async def test_what_is_refused_says_why_and_makes_no_user(rig: Rig, path: str, body: Any, expected: tuple[int, str], message: str | None) -> None:
+async def test_what_is_refused_says_why_and_makes_no_user(
+    rig: Rig, path: str, body: Any, expected: tuple[int, str], message: str | None
+) -> None:
     await rig.sign_up("ada@example.com")
     answer = await rig.ask("POST", path, json=body)
     assert refusal(answer) == expected
@@ -182,7 +220,11 @@ async def test_an_anonymous_visitor_keeps_its_id_when_it_takes_an_address(make_r
 
 async def test_a_user_changes_its_metadata_but_never_what_the_server_says_of_it(rig: Rig) -> None:
     session = await rig.sign_up("ada@example.com", data={"a": 1, "b": 2})
-    asked = {"data": {"a": None, "c": {"d": [1]}, "sub": "x", "email_verified": "x"}, "role": "service_role", "app_metadata": {"admin": True}}
+    asked = {
+        "data": {"a": None, "c": {"d": [1]}, "sub": "x", "email_verified": "x"},
+        "role": "service_role",
+        "app_metadata": {"admin": True},
+    }
     changed = (await rig.ask("PUT", "/user", session["access_token"], asked)).json()
     own = {"b": 2, "c": {"d": [1]}, "email": "ada@example.com", "email_verified": True, "phone_verified": False, "sub": changed["id"]}
     assert changed["user_metadata"] == own
@@ -241,7 +283,9 @@ async def test_a_token_of_the_projects_own_secret_stands_for_a_user_without_a_se
     user = (await rig.sign_up("ada@example.com"))["user"]
     token = jwt.encode({"sub": user["id"], "role": "authenticated", "exp": 4102444800}, rig.kit.keys.secret, "HS256")
     assert (await rig.ask("GET", "/user", token)).json()["id"] == user["id"]
-    stranger = jwt.encode({"sub": "7d3dd1a6-5a35-4f4d-9a6c-0c3a3c0f2d11", "role": "authenticated", "exp": 4102444800}, rig.kit.keys.secret, "HS256")
+    stranger = jwt.encode(
+        {"sub": "7d3dd1a6-5a35-4f4d-9a6c-0c3a3c0f2d11", "role": "authenticated", "exp": 4102444800}, rig.kit.keys.secret, "HS256"
+    )
     assert refusal(await rig.ask("GET", "/user", stranger)) == (403, "user_not_found")
     odd = jwt.encode({"sub": "' or 1=1", "role": "authenticated", "exp": 4102444800}, rig.kit.keys.secret, "HS256")
     assert refusal(await rig.ask("GET", "/user", odd)) == (403, "bad_jwt")

@@ -27,7 +27,13 @@ async def created(rig: Rig, **asked: Any) -> dict[str, Any]:
 async def test_only_the_service_key_is_an_admin(rig: Rig) -> None:
     session = await rig.sign_up("ada@example.com", data={"role": "service_role"})
     user_id = session["user"]["id"]
-    for method, path in (("GET", "/users"), ("POST", "/users"), ("GET", f"/users/{user_id}"), ("PUT", f"/users/{user_id}"), ("DELETE", f"/users/{user_id}")):
+    for method, path in (
+        ("GET", "/users"),
+        ("POST", "/users"),
+        ("GET", f"/users/{user_id}"),
+        ("PUT", f"/users/{user_id}"),
+        ("DELETE", f"/users/{user_id}"),
+    ):
         body = {} if method in ("POST", "PUT") else None
         for token in (None, session["access_token"]):
             answer = await rig.ask(method, f"/admin{path}", token, json=body)
@@ -65,7 +71,10 @@ async def test_a_user_made_without_confirmation_cannot_sign_in(rig: Rig) -> None
         ({"email": "bob@example.com", "password": "abc"}, (422, "weak_password")),
         ({"email": "bob@example.com", "password": PASSWORD, "password_hash": "x"}, (400, "validation_failed")),
         ({"email": "bob@example.com", "password_hash": "md5abc"}, (400, "validation_failed")),
-        ({"email": "bob@example.com", "password_hash": "$argon2id$v=19$m=9999999,t=2,p=1$c29tZXNhbHQ$" + "a" * 43}, (400, "validation_failed")),
+        (
+            {"email": "bob@example.com", "password_hash": "$argon2id$v=19$m=9999999,t=2,p=1$c29tZXNhbHQ$" + "a" * 43},
+            (400, "validation_failed"),
+        ),
         ({"email": "bob@example.com", "role": "postgres"}, (400, "validation_failed")),
         ({"email": "bob@example.com", "ban_duration": "soon"}, (400, "validation_failed")),
         ({"email": "bob@example.com", "id": "not a uuid"}, (400, "validation_failed")),
@@ -79,7 +88,9 @@ async def test_a_user_that_cannot_be_is_not_made(rig: Rig, body: dict[str, Any],
     assert (await rig.admin("GET", "/users")).headers["x-total-count"] == "1"
 
 
-@pytest.mark.parametrize("foreign", [bcrypt.hashpw(b"from elsewhere", bcrypt.gensalt(4)).decode(), argon2.using(rounds=1, memory_cost=64).hash("from elsewhere")])
+@pytest.mark.parametrize(
+    "foreign", [bcrypt.hashpw(b"from elsewhere", bcrypt.gensalt(4)).decode(), argon2.using(rounds=1, memory_cost=64).hash("from elsewhere")]
+)
 async def test_an_imported_hash_signs_in_and_is_replaced_by_ours(rig: Rig, foreign: str) -> None:
     await created(rig, email="ada@example.com", password_hash=foreign, email_confirm=True)
     assert refusal(await rig.sign_in("ada@example.com", "something else")) == (400, "invalid_credentials")
@@ -93,7 +104,9 @@ async def test_an_imported_hash_signs_in_and_is_replaced_by_ours(rig: Rig, forei
 
 async def test_metadata_is_merged_and_null_removes_a_key(rig: Rig) -> None:
     user = await created(rig, email="ada@example.com", user_metadata={"a": 1, "b": 2}, app_metadata={"team": "a", "level": 1})
-    changed = (await rig.admin("PUT", f"/users/{user['id']}", {"user_metadata": {"a": None, "c": 3}, "app_metadata": {"team": "b", "level": None}})).json()
+    changed = (
+        await rig.admin("PUT", f"/users/{user['id']}", {"user_metadata": {"a": None, "c": 3}, "app_metadata": {"team": "b", "level": None}})
+    ).json()
     assert {key: changed["user_metadata"].get(key) for key in "abc"} == {"a": None, "b": 2, "c": 3}
     assert changed["app_metadata"] == {"provider": "email", "providers": ["email"], "team": "b"}
 
@@ -121,7 +134,9 @@ async def test_a_banned_user_signs_in_again_only_after_the_ban(rig: Rig) -> None
 
 async def test_a_change_that_ends_nothing_leaves_sessions_alone(rig: Rig) -> None:
     session = await rig.sign_up("ada@example.com")
-    await rig.admin("PUT", f"/users/{session['user']['id']}", {"user_metadata": {"a": 1}, "email": "ada@lovelace.org", "role": "authenticated"})
+    await rig.admin(
+        "PUT", f"/users/{session['user']['id']}", {"user_metadata": {"a": 1}, "email": "ada@lovelace.org", "role": "authenticated"}
+    )
     user = (await rig.ask("GET", "/user", session["access_token"])).json()
     assert (user["email"], user["user_metadata"]["a"]) == ("ada@lovelace.org", 1)
     assert (await rig.sign_in("ada@lovelace.org")).status_code == 200
@@ -170,7 +185,15 @@ async def test_pages_tell_the_total_and_where_the_next_and_last_are(rig: Rig) ->
     ascending = (await rig.admin("GET", "/users?sort=email asc")).json()["users"]
     assert [user["email"] for user in ascending] == [f"user{number}@example.com" for number in range(5)]
     assert len((await rig.admin("GET", "/users?page=&per_page=")).json()["users"]) == 5
-    for query in ("page=0", "per_page=0&page=", "per_page=-1", "page=x", "per_page=0", "sort=encrypted_password", "page=99999999999999999999"):
+    for query in (
+        "page=0",
+        "per_page=0&page=",
+        "per_page=-1",
+        "page=x",
+        "per_page=0",
+        "sort=encrypted_password",
+        "page=99999999999999999999",
+    ):
         assert refusal(await rig.admin("GET", f"/users?{query}")) == (400, "validation_failed")
 
 

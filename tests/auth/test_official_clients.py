@@ -28,7 +28,9 @@ def server(database_url: str, tmp_path: Path) -> Iterator[Running]:
         yield running
 
 
-@pytest.mark.parametrize(("command", "flows"), [((sys.executable, "flows.py"), 3), (("node", "flows.mjs"), 8)], ids=["python", "javascript"])
+@pytest.mark.parametrize(
+    ("command", "flows"), [((sys.executable, "flows.py"), 3), (("node", "flows.mjs"), 8)], ids=["python", "javascript"]
+)
 def test_an_official_client_signs_up_in_and_out_and_looks_after_users(server: Running, command: tuple[str, str], flows: int) -> None:
     program, script = command
     environment = {**os.environ, "URL": server.url, "ANON": server.anon_key, "SERVICE": server.service_role_key, "CLIENTS": str(CLIENTS)}

@@ -56,7 +56,13 @@ def test_what_is_no_phone_number_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "length"),
-    [("24h", timedelta(hours=24)), ("1h30m", timedelta(minutes=90)), ("1.5h", timedelta(minutes=90)), ("300ms", timedelta(milliseconds=300)), ("none", None)],
+    [
+        ("24h", timedelta(hours=24)),
+        ("1h30m", timedelta(minutes=90)),
+        ("1.5h", timedelta(minutes=90)),
+        ("300ms", timedelta(milliseconds=300)),
+        ("none", None),
+    ],
 )
 def test_durations_are_written_as_in_go(text: str, length: timedelta | None) -> None:
     assert duration(text) == length

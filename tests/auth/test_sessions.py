@@ -111,7 +111,9 @@ async def test_without_a_window_only_the_parent_of_the_active_token_may_come_twi
     assert refusal(await rig.refresh(first)) == (400, "refresh_token_already_used")
 
 
-@pytest.mark.parametrize(("scope", "ends_own", "ends_other"), [("local", True, False), ("others", False, True), ("global", True, True), ("", True, True)])
+@pytest.mark.parametrize(
+    ("scope", "ends_own", "ends_other"), [("local", True, False), ("others", False, True), ("global", True, True), ("", True, True)]
+)
 async def test_signing_out_ends_the_sessions_of_its_scope(rig: Rig, scope: str, ends_own: bool, ends_other: bool) -> None:
     own = await rig.sign_up("ada@example.com")
     other = (await rig.sign_in("ada@example.com")).json()
