@@ -169,7 +169,9 @@ class LiveQueries:
         if found is None:
             found = self._audiences[query.fingerprint] = Audience(query, query.by_rows)
             if query.by_rows:
-                self._by_rows.setdefault(query.plan.table, ByOwner()).add(query.fingerprint, found, owner_of(query.sight.using, query.claims))
+                self._by_rows.setdefault(query.plan.table, ByOwner()).add(
+                    query.fingerprint, found, owner_of(query.sight.using, query.claims)
+                )
             else:
                 self._others[query.fingerprint] = found
             found.statement = compile_read(query.plan.read, self._database.dialect, self._database.catalog.schema)
@@ -243,7 +245,9 @@ class LiveQueries:
             else:
                 self._advance(audience, followers, position, batch, end, now)
 
-    def _advance(self, audience: Audience, followers: list[Follower], position: Position, batch: list[Change], end: Position, now: datetime) -> None:
+    def _advance(
+        self, audience: Audience, followers: list[Follower], position: Position, batch: list[Change], end: Position, now: datetime
+    ) -> None:
         """Tell followers at one position of a batch that ends at `end`."""
         news = [change for change in batch if not position.contains(change)]
         delta = delta_of(audience.query, news, now)
@@ -383,7 +387,12 @@ class LiveQueries:
         audience.rows = rows
         for follower in waiting:
             follower.state, follower.position, follower.backlog = "following", found.position, []
-            if follower.since is not None and found.missed[follower.since] == [] and not audience.query.uncaptured and not audience.query.timed:
+            if (
+                follower.since is not None
+                and found.missed[follower.since] == []
+                and not audience.query.uncaptured
+                and not audience.query.timed
+            ):
                 self._tell([follower], "live_delta", Delta(), found.position)
             else:
                 self._tell([follower], "live_snapshot", _snapshot(audience.query, found.texts), found.position)

@@ -60,7 +60,9 @@ def prepare(text: str, catalog: Catalog, claims: Claims, dialect: str, schemas: 
     asked = frozenset(name for condition in conditions for name in condition.tables)
     timed = any("now" in condition.claims for condition in conditions)
     sight = Sight.of(plan.read.access)
-    by_rows = plan.is_simple and sight.open is None and not timed and all(_client_sorts(term, plan.read, dialect) for term in plan.read.order)
+    by_rows = (
+        plan.is_simple and sight.open is None and not timed and all(_client_sorts(term, plan.read, dialect) for term in plan.read.order)
+    )
     shape = [text, claims.role, max_rows, claim_facts(conditions, claims), [_described(table, access) for table, access in parts]]
     fingerprint = sha256(repr(shape).encode()).hexdigest()[:16]
     uncaptured = asked - catalog.schema.captured
@@ -71,7 +73,11 @@ def _key(plan: LivePlan) -> tuple[str, ...]:
     outputs = plan.read.outputs
     if plan.read.aggregates:  # a group is known by what it is grouped by
         return tuple(out.name for out in outputs if isinstance(out, ColumnOut))
-    shown = {out.name for out in outputs if isinstance(out, ColumnOut) and out.place.column.name == out.name and not out.place.steps and not out.cast}
+    shown = {
+        out.name
+        for out in outputs
+        if isinstance(out, ColumnOut) and out.place.column.name == out.name and not out.place.steps and not out.cast
+    }
     if not plan.key or not shown.issuperset(plan.key):
         raise NoLiveKey(plan.table.name, plan.key)
     return plan.key

@@ -124,7 +124,18 @@ class RowChanges:
             sight = Sight.of(access)
             key = (binding, claims.role, claim_facts([sight.using], claims))
             shown = _shown(table, access, binding)
-            yield key, Audience(binding_id(binding), table, binding.event, read_filter(binding.filter, catalog, table.name, claims.role), shown, sight, claims)
+            yield (
+                key,
+                Audience(
+                    binding_id(binding),
+                    table,
+                    binding.event,
+                    read_filter(binding.filter, catalog, table.name, claims.role),
+                    shown,
+                    sight,
+                    claims,
+                ),
+            )
 
     def _wanted(self, binding: Binding, catalog: Catalog) -> list[Table]:
         """The captured tables that a binding means. One that names a table must find it."""
@@ -154,7 +165,12 @@ class RowChanges:
         """Tell of these changes; False, and nothing is told, when who listens has changed meanwhile."""
         now, rebinds = datetime.now(UTC), self._rebinds
         seen = [
-            (change, audience, audience.sight.may(change.before, audience.claims, now), audience.sight.may(change.after, audience.claims, now))
+            (
+                change,
+                audience,
+                audience.sight.may(change.before, audience.claims, now),
+                audience.sight.may(change.after, audience.claims, now),
+            )
             for change in changes
             for audience in self._tables[change.table].concerned([change])
         ]

@@ -133,4 +133,3 @@ def reversed_text(dialect: str, schema: Schema, table: Table, condition: Expr) -
         f"CROSS JOIN jsonb_to_recordset($2::jsonb) AS given(n int, v jsonb) "
         f'CROSS JOIN LATERAL jsonb_populate_record(NULL::{kind}, given.v) AS "changed" WHERE {where}'
     )
-

@@ -211,7 +211,9 @@ class Rig:
 
 
 @asynccontextmanager
-async def open_rig(url: str, folder: Path, *, schema: str = SCHEMA, policies: str = POLICIES, limits: Limits = DEFAULTS, **settings: Any) -> AsyncIterator[Rig]:
+async def open_rig(
+    url: str, folder: Path, *, schema: str = SCHEMA, policies: str = POLICIES, limits: Limits = DEFAULTS, **settings: Any
+) -> AsyncIterator[Rig]:
     database = Database(url, synchronous="NORMAL")
     await database.start()
     if schema:

@@ -57,8 +57,12 @@ async def test_the_official_python_client_subscribes_broadcasts_and_is_present(r
         heard: asyncio.Queue[Any] = asyncio.Queue()
         systems: asyncio.Queue[Any] = asyncio.Queue()
         synced: asyncio.Queue[Any] = asyncio.Queue()
-        channel = client.channel("room", {"config": {"broadcast": {"ack": True, "self": True}, "presence": {"key": "ann", "enabled": True}, "private": False}})
-        channel.on_postgres_changes(RealtimePostgresChangesListenEvent.All, rows.put_nowait, table="pets", schema="public", filter="status=eq.available")
+        channel = client.channel(
+            "room", {"config": {"broadcast": {"ack": True, "self": True}, "presence": {"key": "ann", "enabled": True}, "private": False}}
+        )
+        channel.on_postgres_changes(
+            RealtimePostgresChangesListenEvent.All, rows.put_nowait, table="pets", schema="public", filter="status=eq.available"
+        )
         channel.on_broadcast("ping", heard.put_nowait)
         channel.on_system(systems.put_nowait)
         channel.on_presence_sync(lambda: synced.put_nowait(channel.presence_state()))

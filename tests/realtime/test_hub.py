@@ -46,7 +46,10 @@ async def test_a_private_channel_is_for_those_whom_the_policies_admit(rig: Rig) 
     ann, bob = rig.token(ANN, email="ann@example.com"), rig.token(BOB, email="bob@example.com")
     client = await rig.client()
     refused = await client.join("user:ann@example.com", private=True)
-    assert refused == {"status": "error", "response": {"reason": "Unauthorized: You do not have permissions to read from this Channel topic: user:ann@example.com"}}
+    assert refused == {
+        "status": "error",
+        "response": {"reason": "Unauthorized: You do not have permissions to read from this Channel topic: user:ann@example.com"},
+    }
     assert (await client.join("user:bob@example.com", bob, private=True, broadcast={"ack": True}))["status"] == "ok"
     speaker = await rig.client()
     assert (await speaker.join("user:bob@example.com", ann, private=True, broadcast={"ack": True}))["status"] == "ok"
@@ -82,13 +85,17 @@ async def test_http_broadcast_is_accepted_and_delivered(rig: Rig) -> None:
     await client.join("room")
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://test") as http:
         headers = {"apikey": rig.kit.keys.anon_key}
-        answer = await http.post("/realtime/v1/api/broadcast", json={"messages": [{"topic": "room", "event": "e", "payload": {"a": 1}}]}, headers=headers)
+        answer = await http.post(
+            "/realtime/v1/api/broadcast", json={"messages": [{"topic": "room", "event": "e", "payload": {"a": 1}}]}, headers=headers
+        )
         assert (answer.status_code, answer.content) == (202, b"")
         assert await client.until("broadcast") == said("e", a=1)
         answer = await http.post("/realtime/v1/api/broadcast/room/events/x", json={"b": 2}, headers=headers)
         assert answer.status_code == 202
         assert await client.until("broadcast") == said("x", b=2)
-        answer = await http.post("/realtime/v1/api/broadcast/room/events/x", content=b"a,b", headers={**headers, "content-type": "text/csv"})
+        answer = await http.post(
+            "/realtime/v1/api/broadcast/room/events/x", content=b"a,b", headers={**headers, "content-type": "text/csv"}
+        )
         assert answer.status_code == 415
 
 

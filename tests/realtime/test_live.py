@@ -19,7 +19,9 @@ async def test_rows_first_and_then_each_change_once(rig: Rig) -> None:
     snapshot = await client.until("live_snapshot")
     assert snapshot["rows"] == [{"id": 1, "name": "Rex", "price": 10}, {"id": 2, "name": "Tom", "price": 20}]
     assert snapshot["key"] == ["id"] and snapshot["id"] == reply["response"]["live"][0]["id"]
-    await rig.write("insert into pets(id, name, price) values (3, 'Kit', 5)", "update pets set price = 11 where id = 1", "delete from pets where id = 2")
+    await rig.write(
+        "insert into pets(id, name, price) values (3, 'Kit', 5)", "update pets set price = 11 where id = 1", "delete from pets where id = 2"
+    )
     delta = await client.until("live_delta")
     assert delta["enter"] == [{"id": 3, "name": "Kit", "price": 5}]
     assert delta["change"] == [{"id": 1, "name": "Rex", "price": 11}]
@@ -45,7 +47,9 @@ async def test_a_resumed_query_gets_what_it_missed(rig: Rig) -> None:
     await client.join("a", live=[{"query": "pets?select=id,name"}])
     cursor = (await client.until("live_snapshot"))["cursor"]
     await client.close()
-    await rig.write("update pets set name = 'Max' where id = 1", "delete from pets where id = 2", "insert into pets(id, name) values (3, 'Kit')")
+    await rig.write(
+        "update pets set name = 'Max' where id = 1", "delete from pets where id = 2", "insert into pets(id, name) values (3, 'Kit')"
+    )
     again = await rig.client()
     await again.join("b", live=[{"query": "pets?select=id,name", "since": cursor}])
     delta = await again.until("live_delta")

@@ -14,7 +14,9 @@ from baaskit.realtime.owners import ByOwner, owner_of
 from .rig import ANN, BOB, EVE, Rig
 
 PETS = TableName("public", "pets")
-SCHEMA = Schema({PETS: Table(PETS, (Column("id", Type("int4")), Column("owner_id", Type("uuid")), Column("public", Type("bool"))), ("id",))})
+SCHEMA = Schema(
+    {PETS: Table(PETS, (Column("id", Type("int4")), Column("owner_id", Type("uuid")), Column("public", Type("bool"))), ("id",))}
+)
 
 
 def owner(condition: str, uid: str | None = ANN) -> Any:
@@ -27,7 +29,10 @@ def test_a_demand_for_the_owner_is_found(condition: str) -> None:
     assert owner(condition) == ("owner_id", ANN)
 
 
-@pytest.mark.parametrize("condition", ["public or owner_id = auth.uid()", "not owner_id = auth.uid()", "owner_id <> auth.uid()", "owner_id is not distinct from auth.uid()"])
+@pytest.mark.parametrize(
+    "condition",
+    ["public or owner_id = auth.uid()", "not owner_id = auth.uid()", "owner_id <> auth.uid()", "owner_id is not distinct from auth.uid()"],
+)
 def test_what_demands_no_owner_is_not_taken_for_it(condition: str) -> None:
     assert owner(condition) is None
 
@@ -56,7 +61,12 @@ async def test_owners_are_told_of_their_rows_and_of_those_that_leave_them(rig: R
     clients = {}
     for name, uid in (("ann", ANN), ("bob", BOB), ("eve", EVE)):
         client = clients[name] = await rig.client()
-        await client.join("room", rig.token(uid), live=[{"query": "pets?select=id"}], postgres_changes=[{"event": "*", "schema": "public", "table": "pets"}])
+        await client.join(
+            "room",
+            rig.token(uid),
+            live=[{"query": "pets?select=id"}],
+            postgres_changes=[{"event": "*", "schema": "public", "table": "pets"}],
+        )
         await client.until("live_snapshot")
         await client.until("system")
     await rig.write(f"insert into pets(id, name, owner_id) values (1, 'x', '{ANN}')")

@@ -132,7 +132,13 @@ class Watcher:
             return {"type": "http.request", "body": b"", "more_body": False}
 
         headers = [(b"authorization", b"Bearer " + (self.token or self.rig.kit.keys.anon_key).encode())]
-        scope = {"type": "http", "method": "GET", "path": "/rest/v1/" + name, "headers": headers, "query_string": quote(search, safe="=&,.()*").encode()}
+        scope = {
+            "type": "http",
+            "method": "GET",
+            "path": "/rest/v1/" + name,
+            "headers": headers,
+            "query_string": quote(search, safe="=&,.()*").encode(),
+        }
         await rest(scope, receive, send)
         assert told["status"] in (200, 206), told
         return list(orjson.loads(told["body"]))
@@ -152,7 +158,11 @@ class Watcher:
 
 def statement(rng: random.Random) -> str:
     pet, note, owner = rng.randrange(12), rng.randrange(5), rng.choice([f"'{ANN}'", f"'{BOB}'", "null"])
-    price, status, flag = rng.choice(["null", str(rng.randrange(100))]), rng.choice(["available", "sold", "gone"]), rng.choice(["true", "false"])
+    price, status, flag = (
+        rng.choice(["null", str(rng.randrange(100))]),
+        rng.choice(["available", "sold", "gone"]),
+        rng.choice(["true", "false"]),
+    )
     fields = f"'n{rng.randrange(4)}', {price}, '{status}', {owner}, {flag}, 'canary'"
     return rng.choice([
         f"insert into pets(id, name, price, status, owner_id, public, secret) values ({pet}, {fields}) on conflict do nothing",
@@ -209,7 +219,9 @@ class Foreigner:
     async def write(self, texts: list[str]) -> None:
         async with self.busy:
             if self.process is None:
-                self.process = await asyncio.create_subprocess_exec(sys.executable, "-c", FOREIGN, self.path, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+                self.process = await asyncio.create_subprocess_exec(
+                    sys.executable, "-c", FOREIGN, self.path, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+                )
             assert self.process.stdin is not None and self.process.stdout is not None
             self.process.stdin.write(orjson.dumps(texts) + b"\n")
             problem = (await self.process.stdout.readline()).decode().strip()
@@ -242,7 +254,9 @@ async def play_round(rig: Rig, rng: random.Random, watchers: list[Watcher], vers
     database, release = rig.kit.database, asyncio.Event()
     late = None
     if database.dialect == "postgresql" and rng.random() < 0.5:
-        late = asyncio.create_task(straggle(database.url, f"insert into pets(id, name) values ({100 + rng.randrange(10_000)}, 'late')", release))
+        late = asyncio.create_task(
+            straggle(database.url, f"insert into pets(id, name) values ({100 + rng.randrange(10_000)}, 'late')", release)
+        )
     for _ in range(rng.randrange(2, 7)):
         move = rng.random()
         watcher = rng.choice(watchers)
@@ -270,7 +284,11 @@ async def play_round(rig: Rig, rng: random.Random, watchers: list[Watcher], vers
 async def test_snapshot_and_deltas_equal_a_fresh_read(database_url: str, tmp_path: Path, seed: int, max_rows: int) -> None:
     """With few `max_rows` a result is now the whole and now a window of it; only with an order is that window certain."""
     rng = random.Random(seed)
-    queries = QUERIES if max_rows == 1000 else ["pets?select=id,status,price,public,owner_id&order=id", *(q for q in QUERIES if ",id" in q or "order=id" in q)]
+    queries = (
+        QUERIES
+        if max_rows == 1000
+        else ["pets?select=id,status,price,public,owner_id&order=id", *(q for q in QUERIES if ",id" in q or "order=id" in q)]
+    )
     async with open_rig(database_url, tmp_path, max_rows=max_rows) as rig:
         rest = Rest(rig.kit)
         people = ["anon", "ann", "bob", "service"]

@@ -95,7 +95,11 @@ async def test_filters_choose(rig: Rig, filter_: str, expected: list[int]) -> No
 
 async def test_several_bindings_are_told_in_one_push(rig: Rig) -> None:
     client = await rig.client()
-    bindings = [{"event": "INSERT", "schema": "public", "table": "pets"}, {"event": "*", "schema": "public"}, {"event": "DELETE", "schema": "*", "table": "pets"}]
+    bindings = [
+        {"event": "INSERT", "schema": "public", "table": "pets"},
+        {"event": "*", "schema": "public"},
+        {"event": "DELETE", "schema": "*", "table": "pets"},
+    ]
     reply = await client.join("room", postgres_changes=bindings[:2])
     ids = [entry["id"] for entry in reply["response"]["postgres_changes"]]
     await rig.write("insert into pets(id, name) values (1, 'Rex')")

@@ -46,7 +46,16 @@ def make(version: Any = 2, **limits: Any) -> Session:
     return Session(version, "key", verify, Box(), Limits(**limits))
 
 
-def say(session: Session, event: str, payload: Any = None, *, topic: str = "realtime:room", ref: str | None = "2", join_ref: str | None = "1", now: float = NOW) -> list[Any]:
+def say(
+    session: Session,
+    event: str,
+    payload: Any = None,
+    *,
+    topic: str = "realtime:room",
+    ref: str | None = "2",
+    join_ref: str | None = "1",
+    now: float = NOW,
+) -> list[Any]:
     return list(session.receive(json.dumps([join_ref, ref, topic, event, payload if payload is not None else {}]), now))
 
 
@@ -69,7 +78,13 @@ def test_a_heartbeat_is_answered() -> None:
 
 def test_version_1_speaks_in_objects() -> None:
     [answer] = make(1).receive('{"topic":"phoenix","event":"heartbeat","payload":{},"ref":"7"}', NOW)
-    assert json.loads(answer.frame) == {"topic": "phoenix", "event": "phx_reply", "payload": {"status": "ok", "response": {}}, "ref": "7", "join_ref": None}  # type: ignore[union-attr]
+    assert json.loads(answer.frame) == {
+        "topic": "phoenix",
+        "event": "phx_reply",
+        "payload": {"status": "ok", "response": {}},
+        "ref": "7",
+        "join_ref": None,
+    }  # type: ignore[union-attr]
 
 
 def test_the_answer_to_a_join_comes_before_what_was_held_back() -> None:
@@ -89,7 +104,9 @@ def test_a_refused_join_says_code_and_words_and_is_forgotten() -> None:
     assert isinstance(leave, Leave) and not session.channels
 
 
-@pytest.mark.parametrize(("token", "code"), [("a.b.old", "InvalidJWTToken"), ("a.b.bad", "JwtSignatureError"), ("nonsense", "MalformedJWT")])
+@pytest.mark.parametrize(
+    ("token", "code"), [("a.b.old", "InvalidJWTToken"), ("a.b.bad", "JwtSignatureError"), ("nonsense", "MalformedJWT")]
+)
 def test_a_bad_token_refuses_the_join_with_the_word_that_clients_know(token: str, code: str) -> None:
     [answer] = say(make(), "phx_join", {"access_token": token}, ref="1")
     assert sent(answer)[4]["response"]["reason"].startswith(code + ": ")
@@ -192,8 +209,23 @@ def test_channels_and_joins_are_limited() -> None:
     assert [type(a) for a in answers] == [Join, Join, Send]
 
 
-@pytest.mark.parametrize("data", ["", "[]", "{", "null", "[1,2,3,4,5]", '["1","1",null,"phx_join",{}]', '["1","1","t","e",[]]', "[" * 100_000, b"",
-                                  b"\x03", b"\xff" * 50, b"\x03\xff\xff\xff\xff\xff\x01abc"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        "",
+        "[]",
+        "{",
+        "null",
+        "[1,2,3,4,5]",
+        '["1","1",null,"phx_join",{}]',
+        '["1","1","t","e",[]]',
+        "[" * 100_000,
+        b"",
+        b"\x03",
+        b"\xff" * 50,
+        b"\x03\xff\xff\xff\xff\xff\x01abc",
+    ],
+)
 def test_what_is_no_frame_closes_the_connection_and_nothing_else(data: Any) -> None:
     [action] = make().receive(data, NOW)
     assert isinstance(action, Close)

@@ -85,9 +85,7 @@ async def test_columns_and_tables_with_odd_names_work(database_url: str, tmp_pat
             if name == "select":
                 continue  # a reserved key of the query string
             assert (name, [{name: row[name]}]) == (name, found.json)
-        changed = await shop(
-            "PATCH", f"{table}?id=eq.1", dict.fromkeys(list(row)[1:], "z"), headers={"Prefer": "return=representation"}
-        )
+        changed = await shop("PATCH", f"{table}?id=eq.1", dict.fromkeys(list(row)[1:], "z"), headers={"Prefer": "return=representation"})
         assert [{"id": 1} | dict.fromkeys(list(row)[1:], "z")] == changed.json
         assert 204 == (await shop("DELETE", f"{table}?id=eq.1")).status
         assert [] == (await shop("GET", table)).json

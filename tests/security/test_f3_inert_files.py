@@ -43,10 +43,14 @@ async def test_a_field_that_cannot_be_a_header_is_refused_and_the_file_is_not_ke
     assert (await fetch(whole, name)).status == 400
 
 
-@pytest.mark.parametrize("kind", ["text/html", "TEXT/HTML; charset=utf-7", "application/xhtml+xml", "image/svg+xml", "text/xml", "application/pdf"])
+@pytest.mark.parametrize(
+    "kind", ["text/html", "TEXT/HTML; charset=utf-7", "application/xhtml+xml", "image/svg+xml", "text/xml", "application/pdf"]
+)
 async def test_active_content_is_served_without_the_power_to_act(whole: Whole, kind: str) -> None:
     await whole("POST", "/storage/v1/bucket", {"id": "open", "public": True}, who="service")
-    await whole("POST", "/storage/v1/object/open/a", b"<script>alert(1)</script>", who="service", headers={"content-type": kind, "x-upsert": "true"})
+    await whole(
+        "POST", "/storage/v1/object/open/a", b"<script>alert(1)</script>", who="service", headers={"content-type": kind, "x-upsert": "true"}
+    )
     answer = await whole("GET", "/storage/v1/object/public/open/a")
     assert answer.status == 200
     assert answer.headers["x-content-type-options"] == "nosniff"
@@ -62,7 +66,9 @@ async def test_the_name_of_a_download_cannot_leave_its_header(whole: Whole, name
     assert answer.headers["content-disposition"] == f"attachment; filename*=UTF-8''{quote(asked, safe='')}"
 
 
-@pytest.mark.parametrize("text", ['{"a":"\\ud800"}', '{"a":NaN}', '{"a":1e999}', "[" * 90_000, '{"a":' + "[" * 900 + "]" * 900 + "}", '{"a":"\\u0000"}', "[]"])
+@pytest.mark.parametrize(
+    "text", ['{"a":"\\ud800"}', '{"a":NaN}', '{"a":1e999}', "[" * 90_000, '{"a":' + "[" * 900 + "]" * 900 + "}", '{"a":"\\u0000"}', "[]"]
+)
 async def test_metadata_that_cannot_be_stored_is_refused(whole: Whole, name: str, text: str) -> None:
     header = base64.b64encode(text.encode()).decode()
     assert (await upload(whole, b"x", name, **{"content-type": "image/png", "x-metadata": header})).status == 400
@@ -104,7 +110,11 @@ async def test_a_form_without_end_is_refused_before_it_fills_the_memory(whole: W
 async def test_an_upload_that_is_cut_leaves_nothing(whole: Whole, name: str) -> None:
     before = blobs(whole)
     path = f"/storage/v1/object/photos/{whole.id('ann')}/{name}"
-    for body, kind in ((form()[:-20], "multipart/form-data; boundary=BB"), (form()[:150], "multipart/form-data; boundary=BB"), (b"half", "image/png")):
+    for body, kind in (
+        (form()[:-20], "multipart/form-data; boundary=BB"),
+        (form()[:150], "multipart/form-data; boundary=BB"),
+        (b"half", "image/png"),
+    ):
         assert (await whole("POST", path, body, who="ann", headers={"content-type": kind}, cut=True)).status >= 400
     assert (await fetch(whole, name)).status == 400
     assert blobs(whole) == before

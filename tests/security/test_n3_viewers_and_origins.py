@@ -79,7 +79,9 @@ async def test_a_viewers_token_neither_broadcasts_nor_tracks_on_a_socket(whole: 
 
 
 @pytest.mark.parametrize("name", ["host", "origin"])
-@pytest.mark.parametrize("value", ["http://[", "[::1", "[", "null", "evil.example", "http://evil.example", "a b", "\xff", "127.0.0.1.evil.example", ""])
+@pytest.mark.parametrize(
+    "value", ["http://[", "[::1", "[", "null", "evil.example", "http://evil.example", "a b", "\xff", "127.0.0.1.evil.example", ""]
+)
 async def test_the_console_refuses_any_other_host_or_origin(whole: Whole, name: str, value: str) -> None:
     answer = await whole("POST", "/admin/v1/session", {"email": "a@b.c", "password": "x"}, headers={name: value})
     assert answer.status == 403

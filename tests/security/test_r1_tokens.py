@@ -18,7 +18,14 @@ LIVE = [{"query": "pets?select=id,name"}]
 async def test_no_connection_without_a_key_of_this_project(rig: Rig) -> None:
     forged = jwt.encode({"role": "service_role"}, "x" * 40, algorithm="HS256")
     unsigned = jwt.encode({"role": "service_role"}, None, algorithm="none")
-    for query in ("", "apikey=", f"apikey={forged}", f"apikey={unsigned}", "apikey=%00", f"apikey={rig.token(ANN, exp=int(time.time()) - 5)}"):
+    for query in (
+        "",
+        "apikey=",
+        f"apikey={forged}",
+        f"apikey={unsigned}",
+        "apikey=%00",
+        f"apikey={rig.token(ANN, exp=int(time.time()) - 5)}",
+    ):
         client = await Client(rig.realtime, "", query=query).open()
         assert client.refused in (401, 403), query
         await client.close()
@@ -27,7 +34,12 @@ async def test_no_connection_without_a_key_of_this_project(rig: Rig) -> None:
 async def test_a_join_with_a_bad_token_is_refused_and_never_falls_back_to_the_key(rig: Rig) -> None:
     await rig.write("insert into pets(id, name) values (1, 'Rex')")
     client = await rig.client(key=rig.kit.keys.service_role_key)
-    for token in (rig.token(ANN, exp=int(time.time()) - 1), rig.token(ANN)[:-3] + "abc", "nonsense", jwt.encode({"role": "service_role"}, "x" * 40, algorithm="HS256")):
+    for token in (
+        rig.token(ANN, exp=int(time.time()) - 1),
+        rig.token(ANN)[:-3] + "abc",
+        "nonsense",
+        jwt.encode({"role": "service_role"}, "x" * 40, algorithm="HS256"),
+    ):
         reply = await client.join("room", token, live=LIVE, postgres_changes=[{"event": "*", "schema": "public", "table": "pets"}])
         assert reply["status"] == "error", token
     await rig.write("update pets set name = 'Max'")

@@ -41,7 +41,9 @@ async def test_a_revoked_column_ends_the_query_that_shows_it(rig: Rig) -> None:
 async def test_a_lost_membership_takes_rows_away(rig: Rig) -> None:
     await rig.write(f"insert into members values (7, '{ANN}')", "insert into notes values (1, 7, 'x')")
     client = await rig.client()
-    await client.join("room", rig.token(ANN), live=[{"query": "notes?select=id"}], postgres_changes=[{"event": "*", "schema": "public", "table": "notes"}])
+    await client.join(
+        "room", rig.token(ANN), live=[{"query": "notes?select=id"}], postgres_changes=[{"event": "*", "schema": "public", "table": "notes"}]
+    )
     assert (await client.until("live_snapshot"))["rows"] == [{"id": 1}]
     began = time.monotonic()
     await rig.write("delete from members")

@@ -27,7 +27,9 @@ async def test_a_live_query_by_a_hidden_column_is_refused_as_if_there_were_none(
     assert hidden["response"]["reason"].replace("secret", "secrex") == missing["response"]["reason"]
 
 
-@pytest.mark.parametrize("binding", [{"filter": "secret=eq.x"}, {"filter": "id=gt.0,secret=like.*"}, {"filter": "secret=not.is.null"}, {"select": ["secret"]}])
+@pytest.mark.parametrize(
+    "binding", [{"filter": "secret=eq.x"}, {"filter": "id=gt.0,secret=like.*"}, {"filter": "secret=not.is.null"}, {"select": ["secret"]}]
+)
 async def test_a_binding_by_a_hidden_column_is_refused_as_if_there_were_none(rig: Rig, binding: dict[str, Any]) -> None:
     client = await rig.client()
     messages = []

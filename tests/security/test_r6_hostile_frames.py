@@ -54,7 +54,9 @@ async def test_oversized_frames_are_refused(database_url: str, tmp_path: Path) -
         assert await client.ended() == 1009
 
 
-async def test_a_subscriber_of_rows_that_never_reads_is_cut_off_even_if_the_closing_cannot_be_told(database_url: str, tmp_path: Path) -> None:
+async def test_a_subscriber_of_rows_that_never_reads_is_cut_off_even_if_the_closing_cannot_be_told(
+    database_url: str, tmp_path: Path
+) -> None:
     async with open_rig(database_url, tmp_path, limits=Limits(queue_frames=10, stalled_seconds=0.5)) as rig:
         dead = await rig.client()
         await dead.join("room", postgres_changes=[{"event": "*", "schema": "public", "table": "pets"}])

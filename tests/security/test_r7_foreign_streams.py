@@ -18,7 +18,9 @@ async def test_topic_ids_and_cursor_of_another_give_only_ones_own_rows(rig: Rig)
     reply = await ann.join("mine", rig.token(ANN), live=[{"query": "pets?select=*"}], postgres_changes=[binding])
     cursor = (await ann.until("live_snapshot"))["cursor"]
     number = reply["response"]["live"][0]["id"]
-    await bob.join("mine", rig.token(BOB), live=[{"query": "pets?select=*", "since": cursor, "id": number}], postgres_changes=[{**binding, "id": 1}])
+    await bob.join(
+        "mine", rig.token(BOB), live=[{"query": "pets?select=*", "since": cursor, "id": number}], postgres_changes=[{**binding, "id": 1}]
+    )
     assert (await bob.until("live_snapshot"))["rows"] == []
     await bob.until("system")
     await rig.write("update pets set name = 'canary 2'")

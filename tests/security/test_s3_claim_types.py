@@ -24,7 +24,9 @@ def signed(**claims: Any) -> str:
 @pytest.mark.parametrize("claim", ["exp", "nbf", "iat"])
 def test_a_time_that_is_no_number_is_refused(claim: str, wrong: Any) -> None:
     # Not through `jwt.encode`, which refuses some of these itself: a token of somebody who holds the secret and another library.
-    token = jwt.api_jws.encode(json.dumps({"role": "authenticated", "sub": "u", "exp": int(NOW) + 60, claim: wrong}).encode(), SECRET, "HS256")
+    token = jwt.api_jws.encode(
+        json.dumps({"role": "authenticated", "sub": "u", "exp": int(NOW) + 60, claim: wrong}).encode(), SECRET, "HS256"
+    )
     with pytest.raises(InvalidToken):
         Verifier({}, SECRET, {}).verify(token, NOW)
 

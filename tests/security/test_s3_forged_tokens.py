@@ -48,7 +48,9 @@ def forgeries(rig: Rig, claims: dict[str, Any], folder: Path) -> dict[str, str]:
         "empty secret": hs256_with(b"", claims, keys.kid),
         "another key under our kid": jwt.encode(claims, stranger, "ES256", headers={"kid": keys.kid}),
         "another key without kid": jwt.encode(claims, stranger, "ES256"),
-        "a key in the header": jwt.encode(claims, stranger, "ES256", headers={"jwk": jwt.algorithms.ECAlgorithm.to_jwk(stranger.public_key(), as_dict=True)}),
+        "a key in the header": jwt.encode(
+            claims, stranger, "ES256", headers={"jwk": jwt.algorithms.ECAlgorithm.to_jwk(stranger.public_key(), as_dict=True)}
+        ),
         "a path as kid": jwt.encode(claims, stranger, "ES256", headers={"kid": "../../dev/null"}),
         "another project's token": load_keys(folder / "other.json").sign(claims),
         "changed claims": f"{header}.{encoded({**claims, 'role': 'service_role'})}.{signature}",

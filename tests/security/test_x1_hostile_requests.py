@@ -16,22 +16,39 @@ PATHS = [
 ]  # fmt: skip
 BODIES = [b"", b"\0", b"\xff\xfe", b"null", b"[]", b'"x"', b"[" * 5000, b'{"a":' * 600 + b"1" + b"}" * 600, b'{"email":{},"password":[]}', b'{"\\u0000":"\\ud800"}',
           b'{"offset":1e400,"limit":999999999999999999999,"prefix":"\\u0000"}']  # fmt: skip
-KINDS = ["application/json", "application/x-www-form-urlencoded", "text/csv", "multipart/form-data", "multipart/form-data; boundary=B", "\xff", "x" * 300]
+KINDS = [
+    "application/json",
+    "application/x-www-form-urlencoded",
+    "text/csv",
+    "multipart/form-data",
+    "multipart/form-data; boundary=B",
+    "\xff",
+    "x" * 300,
+]
 
 
 @pytest.mark.parametrize("path", PATHS)
 async def test_odd_requests_are_refused_and_never_crash(whole: Whole, path: str) -> None:
     for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "get"):
         for number, body in enumerate(BODIES if method in ("POST", "PUT", "PATCH") else BODIES[:2]):
-            headers = {"content-type": KINDS[number % len(KINDS)], "origin": "http://elsewhere.example", "range": "bytes=9-", "prefer": "\xff,=;,count=exact"}
-            answer = await whole(method, path, body, who=("anon", "ann", "service")[number % 3], headers=headers, query="apikey=&a=%00&=&%ff=%ff")
+            headers = {
+                "content-type": KINDS[number % len(KINDS)],
+                "origin": "http://elsewhere.example",
+                "range": "bytes=9-",
+                "prefer": "\xff,=;,count=exact",
+            }
+            answer = await whole(
+                method, path, body, who=("anon", "ann", "service")[number % 3], headers=headers, query="apikey=&a=%00&=&%ff=%ff"
+            )
             assert answer.status < 500, (method, body[:30], headers["content-type"], answer.body)
             assert answer.headers["access-control-allow-origin"] == "*"
             assert b"Traceback" not in answer.body and b"/baaskit/" not in answer.body
 
 
 @pytest.mark.parametrize("path", ["/auth/v1/settings", "/storage/v1/bucket", "/rest/v1/pets", "/functions/v1/x", "/admin/v1/setup"])
-async def test_a_crash_is_answered_once_with_an_id_and_nothing_of_the_inside(whole: Whole, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_crash_is_answered_once_with_an_id_and_nothing_of_the_inside(
+    whole: Whole, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("secret-of-the-inside")
 

@@ -48,7 +48,9 @@ async def whole(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Whole
         yield opened
 
 
-@pytest.mark.parametrize(("name", "value"), [("x-a", "1\r\nX-B: 2"), ("x-a\r\nx-b", "1"), ("x-a", "1\0"), ("", "1"), ("x a", "1"), ("x-a", "\u20ac")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("x-a", "1\r\nX-B: 2"), ("x-a\r\nx-b", "1"), ("x-a", "1\0"), ("", "1"), ("x a", "1"), ("x-a", "\u20ac")]
+)
 async def test_a_header_that_cannot_be_sent_is_an_error(whole: Whole, name: str, value: str) -> None:
     assert (await whole("POST", "/functions/v1/answer", {"name": name, "value": value})).status == 500
 
@@ -59,7 +61,9 @@ async def test_an_answer_without_body_has_none(whole: Whole, status: int) -> Non
     assert (answer.status, answer.body) == (status, b"")
 
 
-@pytest.mark.parametrize("name", ["Access-Control-Allow-Origin", "access-control-allow-credentials", "content-length", "transfer-encoding", "connection"])
+@pytest.mark.parametrize(
+    "name", ["Access-Control-Allow-Origin", "access-control-allow-credentials", "content-length", "transfer-encoding", "connection"]
+)
 async def test_headers_of_the_server_stay_the_servers(whole: Whole, name: str) -> None:
     answer = await whole("POST", "/functions/v1/answer", {"name": name, "value": "99"})
     assert answer.status == 200
@@ -69,7 +73,13 @@ async def test_headers_of_the_server_stay_the_servers(whole: Whole, name: str) -
 
 async def test_a_function_sees_neither_credentials_nor_secrets_nor_the_project(whole: Whole) -> None:
     state = whole.kit.settings.state_dir
-    paths = [str(state / "keys.json"), str(whole.folder / "baaskit.toml"), whole.kit.settings.database_url.removeprefix("sqlite:///"), "/etc/shadow", "/proc/1/environ"]
+    paths = [
+        str(state / "keys.json"),
+        str(whole.folder / "baaskit.toml"),
+        whole.kit.settings.database_url.removeprefix("sqlite:///"),
+        "/etc/shadow",
+        "/proc/1/environ",
+    ]
     token = whole.token("ann")
     headers = {"apikey": whole.token("anon"), "proxy-authorization": "Basic eA=="}
     query = "&".join(f"path={path}" for path in paths) + f"&apikey={whole.token('service')}"
