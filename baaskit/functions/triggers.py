@@ -173,9 +173,11 @@ class AfterConsumer:
         self._task = asyncio.create_task(self._follow(), name=self.function.key)
 
     async def stop(self) -> None:
-        if self._task:
+        """End the consumer, whatever it waits for. Asked until it is done: a cancellation that meets an event which is set at
+        the same moment can be lost (python/cpython#86296), and the loop would go on for ever."""
+        while self._task and not self._task.done():
             self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await asyncio.wait([self._task], timeout=0.1)
 
     async def _prepare(self) -> None:
         await self._kit.database.capture(self._table)
@@ -193,7 +195,8 @@ class AfterConsumer:
                 if self._cursor is None:
                     await self._prepare()
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), _LOOK_SECONDS)
+                    async with asyncio.timeout(_LOOK_SECONDS):
+                        await self._woken.wait()
                 self._woken.clear()
                 while await self._page():
                     pass
