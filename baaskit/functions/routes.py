@@ -30,6 +30,7 @@ from baaskit.kernel.kit import Kit
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 _CREDENTIALS = frozenset({"authorization", "apikey", "proxy-authorization"})
 _BODILESS = frozenset({204, 205, 304})  # a body after these would be read as the beginning of the next answer
+_OUR_COOKIES = "baaskit"  # a function must not be able to give an admin's browser a session of its choice
 _NOT_FORWARDED = frozenset({"connection", "content-length", "transfer-encoding", "keep-alive", "upgrade", "date", "server", "trailer"})
 
 
@@ -126,6 +127,8 @@ def _response(result: Result) -> Response:
     response = Response(b"" if result.status in _BODILESS else result.body, result.status)
     for pair in result.headers:
         name, value = _header(pair)
+        if name == "set-cookie" and value.lstrip().lower().startswith(_OUR_COOKIES):
+            raise FunctionError("The function answered with a cookie whose name is reserved.")
         if name not in _NOT_FORWARDED:
             response.headers.append(name, value)
     return response

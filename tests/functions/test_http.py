@@ -58,6 +58,9 @@ SHOP = """
     @http("split")
     def split(ctx): return Response("x", 200, {"X-A": "1\\r\\nSet-Cookie: a=b"})
 
+    @http("cookie", auth="anon")
+    def cookie(ctx): return Response("x", 200, {"Set-Cookie": "baaskit_admin=mine; Path=/admin/v1"})
+
     @http("sleeps", secrets=["STRIPE_KEY"])
     def secret(ctx):
         print("the key is " + ctx.secrets["STRIPE_KEY"])
@@ -214,3 +217,10 @@ async def test_every_call_leaves_a_row(rig: Any) -> None:
         ("members", "http", "authenticated", user, "ok", 1, None),
         ("raises", "http", "anon", None, "error", 1, "KeyError: 'inside hunter2'"),
     ]
+
+
+async def test_x2_a_function_cannot_give_an_admin_a_session(rig: Any) -> None:
+    """A cookie under the console's name would make an admin's browser act in a session that the author chose."""
+    answer = await rig.call("cookie")
+
+    assert (answer.status_code, "set-cookie" in answer.headers) == (500, False)
