@@ -1,25 +1,20 @@
-"""The first tables of accounts, storage, realtime and the kernel."""
+"""The first tables of accounts, storage, realtime and the kernel: the text beside this file, one per database."""
+
+from pathlib import Path
 
 from alembic import op
-
-from baaskit.kernel.database import capture
-from baaskit.kernel.database.tables import SCHEMAS, for_dialect
 
 revision = "0001"
 down_revision = None
 
 
 def upgrade() -> None:
+    # A text, not `metadata.create_all`: this revision makes what 0.1.0 had, however the tables are described today.
     connection = op.get_bind()
-    if connection.dialect.name == "postgresql":
-        for schema in SCHEMAS:
-            op.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
-    for_dialect(connection.dialect.name).metadata.create_all(connection)
-    if connection.dialect.name == "postgresql":
-        op.execute(capture.POSTGRES_FUNCTION)
-        for text in capture.POSTGRES_AUTH_FUNCTIONS.strip().split(";\n"):
-            op.execute(text.rstrip(";"))
+    text = Path(__file__).with_suffix(f".{connection.dialect.name}.sql").read_text(encoding="utf-8")
+    for statement in text.strip().removesuffix(";").split(";\n\n"):
+        connection.exec_driver_sql(statement)
 
 
 def downgrade() -> None:
-    raise NotImplementedError("the first revision is removed with `baaskit detach`")
+    raise NotImplementedError("there is nothing before the first revision")

@@ -29,11 +29,23 @@ def head() -> str:
 
 
 def upgrade(url: str) -> None:
-    """Run what is pending, in one transaction. Blocking: call it in a thread. Safe when two processes start at once."""
+    """Run what is pending, in one transaction. Blocking: call it in a thread. Safe when two processes start at once.
+
+    A database of a newer version is left as it is: revisions add before they take away, so that old processes run on it.
+    """
+    _migrate(url, head())
+
+
+def downgrade(url: str, revision: str) -> None:
+    """Go back to what an older version expects (`0001`), in one transaction. Blocking; no process may use the database."""
+    _migrate(url, revision, back=True)
+
+
+def _migrate(url: str, target: str, *, back: bool = False) -> None:
     if url.startswith("sqlite:///"):
         path = Path(url.removeprefix("sqlite:///"))
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if path.exists() and _sqlite_revision(path) == head():
+        if path.exists() and _settled(_sqlite_revision(path), target, back):
             return
 
         def open_file() -> apsw_dbapi.Connection:
@@ -46,13 +58,18 @@ def upgrade(url: str) -> None:
         try:
             with engine.connect() as connection:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
-                _run(connection)
+                _run(connection, target, back)
                 connection.commit()
         finally:
             engine.dispose()
         path.chmod(0o600)
     else:
-        asyncio.run(_upgrade_postgres(url))
+        asyncio.run(_migrate_postgres(url, target, back))
+
+
+def _settled(revision: str | None, target: str, back: bool) -> bool:
+    """True when there is nothing to do."""
+    return revision is not None and (revision <= target if back else revision >= target)
 
 
 def _sqlite_revision(path: Path) -> str | None:
@@ -78,8 +95,8 @@ async def _postgres_revision(url: str) -> str | None:
         await link.close()
 
 
-async def _upgrade_postgres(url: str) -> None:
-    if await _postgres_revision(url) == head():
+async def _migrate_postgres(url: str, target: str, back: bool) -> None:
+    if _settled(await _postgres_revision(url), target, back):
         return
     from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -88,16 +105,16 @@ async def _upgrade_postgres(url: str) -> None:
         async with engine.begin() as connection:
             await connection.exec_driver_sql("SELECT pg_advisory_xact_lock(5432154321)")
             await connection.exec_driver_sql("CREATE SCHEMA IF NOT EXISTS baaskit")  # holds Alembic's own version table
-            await connection.run_sync(_run)
+            await connection.run_sync(_run, target, back)
     finally:
         await engine.dispose()
 
 
-def _run(connection: Connection) -> None:
+def _run(connection: Connection, target: str, back: bool) -> None:
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(history()))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    (command.downgrade if back else command.upgrade)(config, target)

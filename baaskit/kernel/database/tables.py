@@ -237,6 +237,8 @@ class Tables:
             Column("name", Text, primary_key=True),
             Column("checksum", Text, nullable=False),
             self._at("applied_at"),
+            Column("applied_by", Text),
+            Column("duration_ms", Integer),
         )
         self.columns = self._table(
             "baaskit", "columns", Column("table_schema", Text, primary_key=True), Column("table_name", Text, primary_key=True),
