@@ -11,8 +11,9 @@ import difflib
 import json
 import secrets
 import sys
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -41,6 +42,8 @@ cli = typer.Typer(
 users = typer.Typer(no_args_is_help=True, help="Users of the project's app.")
 admins = typer.Typer(no_args_is_help=True, help="People who may use the console.")
 policies = typer.Typer(no_args_is_help=True, help="The live policies and the file policies.sql.")
+db = typer.Typer(no_args_is_help=True, help="Migrations: make, apply, take back, compare with the database.")
+cli.add_typer(db, name="db")
 cli.add_typer(users, name="users")
 cli.add_typer(admins, name="admins")
 cli.add_typer(policies, name="policies")
@@ -208,18 +211,103 @@ def _ready(app: App, setup: str | None, as_json: bool) -> None:
 
 @cli.command()
 def migrate(folder: Dir = Path(), as_json: Json = False) -> None:
-    """Apply pending migrations and policies.sql, then end.
+    """Apply pending migrations and policies.sql: the same as `baaskit db up`.
 
     Example:  baaskit migrate shop
     """
-    from baaskit import serving
+    db_up(folder, None, False, as_json)
+
+
+@db.command("new")
+def db_new(name: Annotated[str, typer.Argument(help="What it does, in words.")], folder: InDir = Path()) -> None:
+    """Write an empty migration, with a place for the way there and the way back.
+
+    Example:  baaskit db new "add notes" -C shop
+    """
+    from baaskit import migrating
+
+    out.print(f"wrote {migrating.new(load_project(folder), name, datetime.now(UTC))}", markup=False)
+
+
+@db.command("up")
+def db_up(
+    folder: Dir = Path(),
+    to: Annotated[str | None, typer.Option("--to", metavar="NAME", help="The last migration to apply. Default: all.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Try it on the real data and roll it back.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Apply pending migrations and policies.sql.
+
+    Example:  baaskit db up shop --dry-run
+    """
+    from baaskit import migrating
 
     opened = _open(folder)
-    done = _run(serving.prepare(opened.project, opened.settings, lambda line: None if as_json else out.print(line, markup=False)))
+    done = _run(migrating.up(opened.project, opened.settings, _teller(as_json), to=to, rehearse=dry_run))
     if as_json:
-        _print({"applied": done})
+        _print({"would_apply" if dry_run else "applied": done})
     elif not done:
         out.print("Everything is applied.")
+
+
+@db.command("down")
+def db_down(
+    folder: Dir = Path(),
+    to: Annotated[str | None, typer.Option("--to", metavar="NAME", help="The migration that stays the newest.")] = None,
+    steps: Annotated[int, typer.Option("--steps", min=1, help="How many to take back.")] = 1,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask, even when data is lost.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Take back the newest migration, by its section `-- migrate:down`. Asks first when data would be lost.
+
+    Example:  baaskit db down shop --steps 2
+    """
+    from baaskit import migrating
+
+    def confirm(lost: list[str]) -> bool:
+        if yes:
+            return True
+        for line in lost:
+            err.print(line, markup=False)
+        if not sys.stdin.isatty():
+            raise Fault("data would be lost", line=0, hint="If that is meant:  --yes")
+        return typer.confirm("Go on?", err=True)
+
+    opened = _open(folder)
+    done = _run(migrating.down(opened.project, opened.settings, _teller(as_json), confirm, to=to, steps=steps))
+    if as_json:
+        _print({"taken_back": done})
+    elif not done:
+        out.print("Nothing was taken back.")
+
+
+@db.command("status")
+def db_status(folder: Dir = Path(), as_json: Json = False) -> None:
+    """Every migration: applied (when, by whom, how long), pending, changed or missing since; and what was changed past them.
+
+    Example:  baaskit db status shop
+    """
+    from baaskit import migrating
+
+    opened = _open(folder)
+    found = _run(migrating.status(opened.project, opened.settings))
+    if as_json:
+        _print(found)
+        return
+    for entry in found["migrations"]:
+        when = f"{entry['applied_at']}  {entry['applied_by'] or '-'}  {entry['duration_ms'] or '-'} ms" if "applied_at" in entry else ""
+        out.print(f"{entry['state']:10} {entry['name']:40} {when}".rstrip(), markup=False)
+
+
+def _teller(as_json: bool) -> Callable[[str], None]:
+    """Prints lines for a person; for a program, only warnings, to standard error."""
+
+    def tell(line: str) -> None:
+        warning = line.startswith("warning")
+        if warning or not as_json:
+            (err if warning else out).print(line, markup=False)
+
+    return tell
 
 
 @cli.command()

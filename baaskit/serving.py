@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
-from sqlalchemy import delete, insert, select
+from sqlalchemy import select
 from watchfiles import Change, awatch
 
 from baaskit.errors import BaasError, Fault, Faults
 from baaskit.kernel.database import Database, Script
-from baaskit.kernel.database.migrate import apply
-from baaskit.kernel.policy import PolicyFaults
+from baaskit.kernel.database.migrate import apply, pending
+from baaskit.kernel.policy import PolicyFaults, parse_policies
+from baaskit.kernel.schema import Schema
 from baaskit.project import POLICIES, SEED, Project, load_project
 from baaskit.project import Script as ProjectFile
 from baaskit.settings import Settings
@@ -58,28 +59,69 @@ def database_of(settings: Settings) -> Database:
     return Database(settings.database_url, schemas=settings.exposed_schemas, synchronous=settings.sqlite_synchronous)
 
 
-async def bring_up_to_date(project: Project, database: Database, report: Report) -> list[str]:
+async def bring_up_to_date(
+    project: Project, database: Database, report: Report, *, to: str | None = None, rehearse: bool = False
+) -> list[str]:
     """Apply pending migrations, then `policies.sql` if it is not the text that was applied last. Returns what was done.
 
-    A text saved in the console since then stays live until the file changes. Raises Faults.
+    Migrations and a changed `policies.sql` are one transaction. A text saved in the console since then stays live until the file
+    changes. `to`: the last migration; policies then only with the last one that there is. `rehearse`: all is rolled back.
+    Raises Faults.
     """
+    file = project.policies
+    due = file is not None and await _applied_policies(database) != file.checksum
+    closed = {fault.message for fault in database.catalog.policies.closed}
+    saved: list[int] = []
+
+    def finish(schema: Schema) -> Script[None]:
+        assert file is not None
+        parse_policies(file.text, schema, file=str(file.path))
+        saved.append((yield from _saving(database, file)))
+
     try:
-        done = await apply(project, database, report)
+        with _faults_of(file):
+            if await pending(project, database):
+                done = await apply(project, database, report, to=to, finish=finish if due else None, rehearse=rehearse)
+            elif rehearse:
+                done = []
+            else:
+                done = await apply(project, database, report)
+                if due and file is not None:
+                    saved.append(await _save(file, database))
     except Fault as fault:
         raise Faults([fault]) from None
-    if project.policies is not None and await _applied_policies(database) != project.policies.checksum:
-        version = await _save(project.policies, database)
+    if saved:
         done.append(POLICIES)
-        report(f"applied {POLICIES} (version {version})")
+        report(f"would apply {POLICIES}" if rehearse else f"applied {POLICIES} (version {saved[-1]})")
+    report_closed(database, closed, report)
     return done
 
 
-async def _save(file: ProjectFile, database: Database) -> int:
+def report_closed(database: Database, before: set[str], report: Report) -> None:
+    """Tell which policies do not fit any more; `before`: those that did not already."""
+    for closed in database.catalog.policies.closed:
+        if closed.message not in before:
+            report(f"warning: a policy does not fit any more and closes its table: {closed.message}")
+
+
+@contextmanager
+def _faults_of(file: ProjectFile | None) -> Iterator[None]:
     try:
-        version = await database.save_policies(file.text, author=POLICIES, note="from the file")
+        yield
     except PolicyFaults as problem:
-        raise Faults(_placed(fault, file.path) for fault in problem.faults) from None
-    await _remember_policies(database, file.checksum)
+        raise Faults(_placed(fault, file.path) if file else fault for fault in problem.faults) from None
+
+
+async def _save(file: ProjectFile, database: Database) -> int:
+    with _faults_of(file):
+        version = await database.save_policies(file.text, author=POLICIES, note="from the file")
+    await database.run(lambda: database.remember(POLICIES_KEY, {"checksum": file.checksum}))
+    return version
+
+
+def _saving(database: Database, file: ProjectFile) -> Script[int]:
+    version = yield from database.store_policies(file.text, POLICIES, "from the file")
+    yield from database.remember(POLICIES_KEY, {"checksum": file.checksum})
     return version
 
 
@@ -92,26 +134,6 @@ async def _applied_policies(database: Database) -> str | None:
     t = database.tables
     rows = await database.query(select(t.state.c.value).where(t.state.c.key == POLICIES_KEY))
     return str(rows[0]["value"]["checksum"]) if rows else None
-
-
-async def _remember_policies(database: Database, checksum: str) -> None:
-    t = database.tables
-
-    def script() -> Script[None]:
-        yield delete(t.state).where(t.state.c.key == POLICIES_KEY)
-        yield insert(t.state).values(key=POLICIES_KEY, value={"checksum": checksum})
-
-    await database.run(script)
-
-
-async def prepare(project: Project, settings: Settings, report: Report) -> list[str]:
-    """`bring_up_to_date` on a database that nobody has opened yet."""
-    database = database_of(settings)
-    await database.start()
-    try:
-        return await bring_up_to_date(project, database, report)
-    finally:
-        await database.stop()
 
 
 class _Server(uvicorn.Server):

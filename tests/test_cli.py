@@ -131,6 +131,10 @@ def test_every_command_has_help_with_an_example(baaskit: Command) -> None:
         ["users", "create"],
         ["admins", "create"],
         ["policies", "diff"],
+        ["db", "new"],
+        ["db", "up"],
+        ["db", "down"],
+        ["db", "status"],
     ):
         found = baaskit(*words, "--help")
         assert found.returncode == 0
@@ -164,6 +168,42 @@ def test_migrate_status_and_users(shop: Path, baaskit: Command) -> None:
     assert baaskit("policies", "diff", str(shop)).returncode == 0
     admin = json.loads(baaskit("admins", "create", "bo@example.com", "-C", str(shop), "--json", "--role", "viewer").stdout)
     assert admin["role"] == "viewer"
+
+
+def test_a_migration_is_made_tried_applied_and_taken_back(shop: Path, baaskit: Command) -> None:
+    baaskit("db", "up", str(shop))
+    made = baaskit("db", "new", "Add notes!", "-C", str(shop)).stdout
+    [path] = (shop / "migrations").glob("2*_add_notes.sql")
+    assert str(path) in made
+    path.write_text("create table notes (id int primary key);\n-- migrate:down\ndrop table notes;\n")
+
+    tried = baaskit("db", "up", str(shop), "--dry-run")
+    assert (tried.returncode, tried.stdout) == (0, f"would apply {path.name}\n")
+    found = json.loads(baaskit("db", "status", str(shop), "--json").stdout)
+    assert [(m["name"], m["state"]) for m in found["migrations"]] == [
+        ("0001_todos.sql", "applied"), ("seed.sql", "applied"), (path.name, "pending"),
+    ]  # fmt: skip
+    assert json.loads(baaskit("db", "up", str(shop), "--json").stdout) == {"applied": [path.name]}
+    shown = baaskit("db", "status", str(shop)).stdout.splitlines()
+    assert [line.split()[:2] for line in shown if path.name in line] == [["applied", path.name]]
+
+    assert baaskit("db", "down", str(shop)).stdout == f"took back {path.name}\n"
+    refused = baaskit("db", "down", str(shop))
+    assert refused.returncode == 1
+    assert "0001_todos.sql does not say how to take it back" in refused.stderr
+
+
+def test_data_is_not_lost_without_a_word(shop: Path, baaskit: Command) -> None:
+    """Never a question to a script: it fails, and says which option means yes."""
+    (shop / "migrations/0002.sql").write_text(
+        "create table notes (id int primary key);\ninsert into notes values (1);\n-- migrate:down\ndrop table notes;\n"
+    )
+    baaskit("db", "up", str(shop))
+    asked = baaskit("db", "down", str(shop))
+    assert asked.returncode == 1
+    assert "0002.sql: drops table notes and its rows" in asked.stderr
+    assert "--yes" in asked.stderr
+    assert baaskit("db", "down", str(shop), "--yes", "--json").stdout == '{"taken_back": ["0002.sql"]}\n'
 
 
 def test_check_names_all_faults_with_their_places_and_fails(shop: Path, baaskit: Command) -> None:

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import apsw
+import orjson
 from sqlalchemy import Executable, create_engine, delete, func, insert, select
 
-from baaskit.errors import BaasError
+from baaskit.errors import BaasError, Overloaded
 from baaskit.kernel.database import apsw_dbapi, capture, system
 from baaskit.kernel.database.compiled import Bound, Compiled, Row, Sql
 from baaskit.kernel.database.postgres import PostgresDriver
@@ -26,6 +27,7 @@ from baaskit.kernel.schema import Schema, TableName
 
 T = TypeVar("T")
 Script = Generator[Any, Any, T]
+MIGRATION_WAIT_MILLISECONDS = 120_000
 
 __all__ = ["Bound", "Catalog", "Compiled", "Database", "Row", "Script", "Sql", "StaleVersion"]
 
@@ -126,8 +128,7 @@ class Database:
         async with self._catalog_lock:
             t = self.tables
             self._stamp = await self._catalog_stamp()  # taken first: what changes meanwhile is seen at the next look
-            captured = frozenset(TableName(r["table_schema"], r["table_name"]) for r in await self.query(select(t.captures)))
-            noted = {(r["table_schema"], r["table_name"], r["column_name"]): r for r in await self.query(select(t.columns))}
+            captured, noted = await self.read(self._noted)
             version = self.catalog.schema.version + 1
             schema = await self._reflect(lambda connection: reflect(connection, t, self.schemas, noted, captured, version))
             live = await self.query(select(t.policies).order_by(t.policies.c.version.desc()).limit(1))
@@ -149,6 +150,7 @@ class Database:
         statement = select(
             select(func.max(t.policies.c.version)).scalar_subquery().label("policies"),
             select(func.count()).select_from(t.migrations).scalar_subquery().label("migrations"),
+            select(func.max(t.migrations.c.applied_at)).scalar_subquery().label("migrated"),
             select(func.count()).select_from(t.captures).scalar_subquery().label("captures"),
         )
         [row] = await self.query(statement)
@@ -190,24 +192,33 @@ class Database:
         async with self._catalog_lock:
             schema = self.catalog.schema
             parse_policies(text, schema)
-            t = self.tables
-
-            def script() -> Script[int]:
-                live = yield select(t.policies).order_by(t.policies.c.version.desc()).limit(1)
-                current = live[0]["version"] if live else 0
-                if base_version is not None and base_version != current:
-                    raise StaleVersion(
-                        f"Version {current} is live; this edit began from version {base_version}.",
-                        hint="Load the live version and apply the edit again.",
-                    )
-                if live and live[0]["text"] == text:
-                    return current
-                yield insert(t.policies).values(version=current + 1, text=text, author=author, note=note)
-                return current + 1
-
-            version = await self.run(script)
+            version = await self.run(lambda: self.store_policies(text, author, note, base_version))
             self._swap(Catalog(schema, parse_policies(text, schema, version=version)))
         return version
+
+    def store_policies(self, text: str, author: str, note: str, base_version: int | None = None) -> Script[int]:
+        """Steps that make `text`, which has been checked, the live version; its number. They are for one transaction."""
+        t = self.tables
+        if self.dialect == "postgresql":  # two processes that start with the same new file would take the same number
+            yield Sql("SELECT pg_advisory_xact_lock(5432154323)")
+        live = yield select(t.policies).order_by(t.policies.c.version.desc()).limit(1)
+        current = int(live[0]["version"]) if live else 0
+        if base_version is not None and base_version != current:
+            raise StaleVersion(
+                f"Version {current} is live; this edit began from version {base_version}.",
+                hint="Load the live version and apply the edit again.",
+            )
+        if live and live[0]["text"] == text:
+            return current
+        yield insert(t.policies).values(version=current + 1, text=text, author=author, note=note)
+        return current + 1
+
+    def remember(self, key: str, value: Any) -> Script[None]:
+        """Steps that keep a JSON value under `key` in baaskit.state, whatever was there."""
+        state = capture.physical(TableName("baaskit", "state"), self.dialect)
+        marks = "?, ?" if self.dialect == "sqlite" else "$1, $2"
+        text = f'INSERT INTO {state}("key", "value") VALUES ({marks}) ON CONFLICT ("key") DO UPDATE SET "value" = excluded."value"'
+        yield Sql(text, (key, orjson.dumps(value).decode()))
 
     async def policy_history(self) -> list[Row]:
         """All versions, newest first: version, text, author, note, created_at."""
@@ -235,17 +246,21 @@ class Database:
         changed = Schema(schema.tables, schema.version + 1, schema.captured | {name})
         self._swap(Catalog(changed, self.catalog.policies))
 
-    async def migrate_script(self, job: Callable[[apsw.Connection], T]) -> T:
+    async def migrate_script(self, job: Callable[[apsw.Connection], T], *, keep: bool = True) -> T:
         """SQLite only: run `job` with a connection of its own, inside BEGIN IMMEDIATE, foreign keys not enforced while
-        it runs and checked before the commit. Raises what `job` raises, after rolling back."""
+        it runs and checked before the commit. Without `keep` all is rolled back. Raises what `job` raises, after rolling back."""
         assert isinstance(self.driver, SqliteDriver)
         path, synchronous = self.driver.path, self.driver.synchronous
 
         def work() -> T:
             link = sqlite_connect(path, synchronous)
             try:
+                link.set_busy_timeout(MIGRATION_WAIT_MILLISECONDS)  # another process may be migrating
                 link.execute("PRAGMA foreign_keys=OFF")  # a no-op inside a transaction, so it comes first
-                link.execute("BEGIN IMMEDIATE")
+                try:
+                    link.execute("BEGIN IMMEDIATE")
+                except apsw.BusyError:
+                    raise Overloaded("Another program is writing to the database without a pause.", hint="Try again shortly.") from None
                 try:
                     result = job(link)
                     broken = link.execute("PRAGMA foreign_key_check").fetchall()
@@ -255,16 +270,49 @@ class Database:
                     if link.in_transaction:
                         link.execute("ROLLBACK")
                     raise
-                link.execute("COMMIT")
+                link.execute("COMMIT" if keep else "ROLLBACK")
                 return result
             finally:
                 link.close()
 
         return await asyncio.to_thread(work)
 
+    def drive(self, link: apsw.Connection, script: Script[T]) -> T:
+        """SQLite only: run a script inside the transaction of `migrate_script`."""
+        assert isinstance(self.driver, SqliteDriver)
+        return self.driver.drive(link, lambda: script)
+
+    def reflect_on(self, link: apsw.Connection) -> Schema:
+        """SQLite only: the schema as the transaction on `link` sees it."""
+        t = self.tables
+
+        def noted() -> Script[Schema]:
+            captured, columns = yield from self._noted()
+            engine = create_engine("sqlite://", module=apsw_dbapi, creator=lambda: apsw_dbapi.Borrowed(link))
+            with engine.connect() as connection:
+                return reflect(connection, t, self.schemas, columns, captured, 0)
+
+        return self.drive(link, noted())
+
     @asynccontextmanager
-    async def pg_connection(self) -> AsyncIterator[Any]:
-        """PostgreSQL only: an asyncpg connection inside a transaction, for migrations."""
+    async def pg_session(self) -> AsyncIterator[Any]:
+        """PostgreSQL only: an asyncpg connection of its own, without limits of time, for migrations."""
         assert isinstance(self.driver, PostgresDriver)
-        async with self.driver.connection() as link:
+        async with self.driver.session() as link:
             yield link
+
+    async def drive_on_postgres(self, link: Any, finish: Callable[[Schema], Script[T]]) -> T:
+        """PostgreSQL only: run the script that `finish` gives for the schema as the transaction on `link` sees it."""
+        assert isinstance(self.driver, PostgresDriver)
+        captured, columns = await self.driver.drive(link, self._noted)
+        schema = await self.driver.inspect(link, lambda connection: reflect(connection, self.tables, self.schemas, columns, captured, 0))
+        return await self.driver.drive(link, lambda: finish(schema))
+
+    def _noted(self) -> Script[tuple[frozenset[TableName], dict[tuple[str, str, str], Row]]]:
+        """Captured tables, and what is noted about columns: what the structure alone does not tell."""
+        captures = yield select(self.tables.captures)
+        columns = yield select(self.tables.columns)
+        return (
+            frozenset(TableName(r["table_schema"], r["table_name"]) for r in captures),
+            {(r["table_schema"], r["table_name"], r["column_name"]): r for r in columns},
+        )

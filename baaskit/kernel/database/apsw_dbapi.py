@@ -127,6 +127,19 @@ class Connection:
         self.apsw.close()
 
 
+class Borrowed(Connection):
+    """A connection whose transaction and life belong to someone else: for looking only."""
+
+    def commit(self) -> None:
+        """Not ours."""
+
+    def rollback(self) -> None:
+        """Not ours."""
+
+    def close(self) -> None:
+        """Not ours."""
+
+
 def connect(path: str, **_: Any) -> Connection:
     """Open `path`; SQLAlchemy's options for pysqlite mean nothing here and are ignored."""
     return Connection(apsw.Connection(path))

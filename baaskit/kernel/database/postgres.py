@@ -36,6 +36,22 @@ def _dump(value: Any) -> str:
     return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
+class _Borrowed:
+    """A connection that is not closed when SQLAlchemy is done with it."""
+
+    def __init__(self, link: asyncpg.Connection[Any]) -> None:
+        self._link = link
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._link, name)
+
+    async def close(self, **_: Any) -> None:
+        """Not ours."""
+
+    def terminate(self) -> None:
+        """Not ours."""
+
+
 class PostgresDriver:
     """Runs scripts and statements on one PostgreSQL database. `start` before use, `stop` after."""
 
@@ -83,21 +99,45 @@ class PostgresDriver:
         return result
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[asyncpg.Connection[Any]]:
-        """A connection inside a transaction, for migrations."""
-        async with self.pool.acquire() as link, link.transaction():
+    async def session(self) -> AsyncIterator[asyncpg.Connection[Any]]:
+        """A connection of its own, for migrations: no statement is cancelled for its length, nothing is cached."""
+        link = await asyncpg.connect(
+            self.url,
+            statement_cache_size=0,
+            server_settings={"timezone": "UTC", "application_name": "baaskit migrate", "statement_timeout": "0"},
+        )
+        try:
+            await _prepare(link)
             yield link
+        finally:
+            await link.close()
+
+    async def inspect(self, link: asyncpg.Connection[Any], read: Callable[[Any], T]) -> T:
+        """`read` with an SQLAlchemy connection that is `link`, inside its transaction."""
+        from sqlalchemy.ext.asyncio import create_async_engine
+        from sqlalchemy.pool import StaticPool
+
+        async def borrow() -> Any:
+            return _Borrowed(link)
+
+        engine = create_async_engine("postgresql+asyncpg://", async_creator=borrow, poolclass=StaticPool)
+        try:
+            async with engine.connect() as connection:
+                return await connection.run_sync(read)
+        finally:
+            await engine.dispose()
+            await _prepare(link)  # SQLAlchemy has put its own codecs in place
 
     async def _transact(self, script: Callable[[], Script[T]], **options: Any) -> T:
         try:
             async with self.pool.acquire() as link, link.transaction(**options):
-                return await self._drive(link, script)
+                return await self.drive(link, script)
         except asyncpg.PostgresError as problem:  # a deferred constraint, at commit
             raise self._translate(problem) from problem
         except (OSError, asyncpg.InterfaceError) as problem:
             raise Overloaded("The database cannot be reached.", headers={"Retry-After": "1"}) from problem
 
-    async def _drive(self, link: Any, script: Callable[[], Script[T]]) -> T:
+    async def drive(self, link: Any, script: Callable[[], Script[T]]) -> T:
         """Feed each step's rows back into the generator until it returns."""
         steps = script()
         try:

@@ -116,7 +116,7 @@ class SqliteDriver:
 
     async def run(self, script: Callable[[], Script[T]]) -> T:
         """Run a script as one write transaction; returns after the commit."""
-        return await self.submit(lambda link: self._drive(link, script))
+        return await self.submit(lambda link: self.drive(link, script))
 
     async def submit(self, job: Callable[[apsw.Connection], T]) -> T:
         """Run `job` on the writer's connection inside a savepoint; returns after the commit that holds it."""
@@ -135,13 +135,13 @@ class SqliteDriver:
         try:
             link.execute("BEGIN")
             try:
-                return self._drive(link, script)
+                return self.drive(link, script)
             finally:
                 link.execute("ROLLBACK")
         finally:
             self._readers.put(link)
 
-    def _drive(self, link: apsw.Connection, script: Callable[[], Script[T]]) -> T:
+    def drive(self, link: apsw.Connection, script: Callable[[], Script[T]]) -> T:
         """Feed each step's rows back into the generator until it returns."""
         steps = script()
         try:

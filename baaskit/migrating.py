@@ -1,0 +1,123 @@
+"""`baaskit db …`: migrations made, applied, taken back, and compared with the database."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from baaskit.errors import Fault
+from baaskit.kernel.database import Database
+from baaskit.kernel.database.migrate import SEED, File, State, named, state, take_back
+from baaskit.project import Project
+from baaskit.serving import Report, bring_up_to_date, database_of, report_closed
+from baaskit.settings import Settings
+
+EMPTY = """-- {name}
+--
+-- PostgreSQL's SQL; docs/reference/sql.md says what of it is understood on SQLite.
+
+-- migrate:up
+
+
+-- migrate:down
+-- How to undo it, for  baaskit db down . Without statements here it cannot be taken back.
+"""
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Database]:
+    """The project's database, started."""
+    database = database_of(settings)
+    await database.start()
+    try:
+        yield database
+    finally:
+        await database.stop()
+
+
+def new(project: Project, name: str, now: datetime, text: str | None = None) -> Path:
+    """Write an empty migration whose name sorts behind all others. Raises Fault for a name without letters."""
+    words = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+    if not words:
+        raise Fault(f"{name!r} cannot be the name of a migration", line=0, hint="Say what it does:  baaskit db new add_notes")
+    path = project.dir / "migrations" / f"{_prefix(project, now)}_{words}.sql"
+    path.parent.mkdir(exist_ok=True)
+    with path.open("x", encoding="utf-8") as file:
+        file.write(text or EMPTY.format(name=words.replace("_", " ")))
+    return path
+
+
+def _prefix(project: Project, now: datetime) -> str:
+    """The moment; or, if a name is greater already (a clock that was wrong), the number after it."""
+    stamp = now.strftime("%Y%m%d%H%M%S")
+    last = re.match(r"\d*", project.migrations[-1].name) if project.migrations else None
+    if last and last[0] and project.migrations[-1].name >= stamp:
+        return str(int(last[0]) + 1).zfill(len(last[0]))
+    return stamp
+
+
+async def up(project: Project, settings: Settings, report: Report, *, to: str | None = None, rehearse: bool = False) -> list[str]:
+    """Apply pending migrations (up to `to`) and, behind the last one, a changed policies.sql."""
+    async with opened(settings) as database:
+        return await bring_up_to_date(project, database, report, to=to, rehearse=rehearse)
+
+
+async def down(
+    project: Project,
+    settings: Settings,
+    report: Report,
+    confirm: Callable[[list[str]], bool],
+    *,
+    to: str | None = None,
+    steps: int = 1,
+) -> list[str]:
+    """Take back the newest `steps` migrations, or all behind `to`. `confirm` is asked when data would be lost."""
+    from baaskit.kernel.database.lint import losses
+
+    async with opened(settings) as database:
+        files = _applied_files(project, await state(project, database))
+        if to is not None:
+            files = files[: files.index(named(to, files, "applied"))]
+        else:
+            files = files[:steps]
+        lost = await losses(files, database)
+        if lost and not confirm(lost):
+            return []
+        closed = {fault.message for fault in database.catalog.policies.closed}
+        done = await take_back(files, database, report)
+        report_closed(database, closed, report)
+        return done
+
+
+def _applied_files(project: Project, now: State) -> list[File]:
+    """Files of applied migrations, newest first. Raises Fault when one is gone, Faults when one was changed."""
+    now.refuse_changed()
+    by_name = {file.name: file for file in project.migrations}
+    applied = [name for name in reversed(now.applied) if name != SEED]
+    for name in applied:
+        if name not in by_name:
+            raise Fault(f"the file of {name} is gone, so it cannot be taken back", line=0, hint="Get it back from the version control.")
+    return [by_name[name] for name in applied]
+
+
+async def status(project: Project, settings: Settings) -> dict[str, Any]:
+    """What `db status --json` prints. A database that does not exist is not made."""
+    if settings.dialect == "sqlite" and not settings.database_path.exists():
+        waiting = [{"name": m.name, "state": "pending"} for m in project.migrations]
+        return {"migrations": waiting, "drift": []}
+    async with opened(settings) as database:
+        now = await state(project, database)
+        changed = {file.name for file in now.changed}
+        entries: list[dict[str, Any]] = [
+            {
+                "name": r.name, "state": "changed" if r.name in changed else "missing" if r.name in now.missing else "applied",
+                "applied_at": r.at.isoformat(timespec="seconds"), "applied_by": r.by, "duration_ms": r.milliseconds,
+            }
+            for r in now.records
+        ]  # fmt: skip
+        entries += [{"name": m.name, "state": "unfinished" if m.name in now.unfinished else "pending"} for m in now.pending]
+        return {"migrations": entries, "drift": []}
