@@ -15,7 +15,7 @@ from baaskit.kernel.claims import Claims
 from baaskit.kernel.database import Sql
 from baaskit.kernel.database.plans import CompiledRead, Plans
 from baaskit.kernel.plan import ReadPlan
-from baaskit.kernel.policy import TRUE
+from baaskit.kernel.policy import TRUE, Access
 from baaskit.kernel.query import NONE, Preferences, Query, Template, Value, parse, parse_preferences, split_template
 from baaskit.kernel.schema import TableName
 from baaskit.rest.answer import Answer, array, content_range, without_nulls
@@ -114,8 +114,12 @@ def page_steps(dialect: str, prepared: Prepared, values: Sequence[Value], claims
 
 def _is_open(plan: ReadPlan) -> bool:
     """Whether the caller may read every row anyway: only then may the planner's statistics speak to it (A3)."""
-    own = not plan.access.denied and (plan.access.using is None or plan.access.using == TRUE) and plan.access.columns is None
-    return own and all(_is_open(child) for child in plan.children)
+    joins = plan.junction is None or _all_rows(plan.junction[1])
+    return _all_rows(plan.access) and plan.access.columns is None and joins and all(_is_open(child) for child in plan.children)
+
+
+def _all_rows(access: Access) -> bool:
+    return not access.denied and (access.using is None or access.using == TRUE)
 
 
 def _estimate(explained: Any) -> int:

@@ -21,7 +21,7 @@ from baaskit.kernel.database.reflect import reflect
 from baaskit.kernel.database.sqlite import SqliteDriver
 from baaskit.kernel.database.sqlite import connect as sqlite_connect
 from baaskit.kernel.database.tables import Tables, for_dialect
-from baaskit.kernel.database.violations import translate_postgres_error, translate_sqlite_error
+from baaskit.kernel.database.violations import Violation, translate_postgres_error, translate_sqlite_error
 from baaskit.kernel.policy import PolicySet, bind, parse_policies
 from baaskit.kernel.schema import Schema, TableName
 
@@ -99,7 +99,16 @@ class Database:
 
     async def run(self, script: Callable[[], Script[T]]) -> T:
         """Run a script as one write transaction."""
-        return await self.driver.run(script)
+        try:
+            return await self.driver.run(script)
+        except Violation as problem:
+            if problem.unless_refused is not None:
+                question, refusal = problem.unless_refused
+                [(refused,)] = await self.fetch_raw(*question)
+                if refused:
+                    refusal.hint = problem.hint
+                    raise refusal from None
+            raise
 
     async def read(self, script: Callable[[], Script[T]]) -> T:
         """Run a script on one read snapshot."""

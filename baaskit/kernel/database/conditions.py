@@ -7,7 +7,7 @@ On PostgreSQL every value is bound as text and cast in SQL, so its own words and
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -64,7 +64,11 @@ def joined(operator: str, conditions: list[Sql]) -> Sql:
 
 
 def like_pattern(value: Value) -> str:
-    return str(value).replace("*", "%")
+    """`*` is `%`. A pattern that ends in an escape is refused here: PostgreSQL refuses it only when some row gets that far."""
+    pattern = str(value).replace("*", "%")
+    if (len(pattern) - len(pattern.rstrip("\\"))) % 2:
+        raise SqlState("22025", "LIKE pattern must not end with escape character")
+    return pattern
 
 
 def array_literal(values: Value) -> str:
@@ -86,6 +90,7 @@ class PostgresWords:
 
     def __init__(self, binds: Binds) -> None:
         self.binds = binds
+        self.fallible: dict[Any, Sql] = {}  # expressions over the request's values alone, which not every value passes
 
     def value(self, place: Place, reference: Sql) -> Sql:
         """The value at a place, for filters and order."""
@@ -128,12 +133,13 @@ class PostgresWords:
 
     def _typed(self, slot: int, kind: Type) -> Sql:
         bound: Sql = cast(self.binds.slot(slot, str), Text)
-        return bound if kind == Type("text") else cast(bound, PgType(kind))
+        return bound if kind == Type("text") else self.fallible.setdefault((slot, kind), cast(bound, PgType(kind)))
 
     def _any(self, left: Sql, symbol: str, quantifier: str, slot: int, kind: Type, convert: Callable[[Value], str]) -> Sql:
         if kind.array:
             raise UnsupportedHere("Lists of arrays cannot be compared.")
         listed = cast(cast(self.binds.slot(slot, convert), Text), PgType(Type(kind.name, array=True)))
+        self.fallible[slot] = listed
         return infix(left, symbol, func.any(listed) if quantifier == "any" else func.all(listed))
 
     def _search(self, left: Sql, kind: Type, test: Test) -> Sql:
@@ -141,7 +147,8 @@ class PostgresWords:
         if kind.family != "tsvector":
             left = func.to_tsvector(*words, cast(left, Text) if kind.family != "json" else left)
         function = getattr(func, _SEARCH[test.operator])
-        return infix(left, "@@", function(*words, cast(self.binds.slot(test.slot, str), Text)))
+        query = self.fallible[test.slot] = function(*words, cast(self.binds.slot(test.slot, str), Text))
+        return infix(left, "@@", query)
 
 
 def _pattern_array(values: Value) -> str:
@@ -162,6 +169,7 @@ class SqliteWords:
     """Conditions for SQLite. JSON paths and case folding use the functions of `policy.sqlite_functions`."""
 
     dialect = "sqlite"
+    fallible: Mapping[Any, Sql] = {}  # values are read before the statement runs
 
     def __init__(self, binds: Binds) -> None:
         self.binds = binds

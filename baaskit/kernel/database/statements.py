@@ -16,7 +16,7 @@ from baaskit.kernel.database.binding import Binds, Statement
 from baaskit.kernel.database.capture import literal, quote
 from baaskit.kernel.database.conditions import NOT_ON_SQLITE, PgType, infix, joined, negate, words_for
 from baaskit.kernel.database.encode import json_sql
-from baaskit.kernel.plan import AggregateOut, ColumnOut, EmbedOut, EmbedTest, Group, OrderBy, Place, ReadPlan, Where
+from baaskit.kernel.plan import AggregateOut, ColumnOut, EmbedOut, EmbedTest, Group, OrderBy, Place, ReadPlan, Where, WritePlan
 from baaskit.kernel.plan import Test as Tested
 from baaskit.kernel.policy import Access, to_sql
 from baaskit.kernel.query import Value
@@ -42,6 +42,7 @@ class Builder:
         self.binds = Binds()
         self.words = words_for(dialect, self.binds)
         self._aliases = 0
+        self._guarded = False  # whether some policy stands in the statement
 
     # ---- tables and policies ------------------------------------------------------------------------------------
 
@@ -66,25 +67,43 @@ class Builder:
         return [self.policy(access.using, row)]
 
     def policy(self, expr: Any, row: FromClause, old: FromClause | None = None) -> Sql:
+        self._guarded = True
         return to_sql(expr, row, dialect=self.dialect, resolve=self.resolve, old=old)  # type: ignore[arg-type]
+
+    def gate(self) -> list[Sql]:
+        """A condition on the root that reads every value of the request once, before any row is looked at.
+
+        PostgreSQL orders conditions by cost, so a value that does not fit its column would otherwise be refused only when
+        some row, perhaps a hidden one, got as far as that comparison. Always true; it has no column, so it runs first.
+        """
+        if not self._guarded or not self.words.fallible:
+            return []
+        return [infix(func.num_nulls(*self.words.fallible.values()), ">=", literal_column("0"))]
 
     # ---- conditions and order -----------------------------------------------------------------------------------
 
-    def where(self, condition: Where, row: FromClause, children: tuple[ReadPlan, ...]) -> Sql:
+    def where(self, condition: Where, row: FromClause, children: tuple[ReadPlan, ...], admitted: Sql | None = None) -> Sql:
+        """`admitted` is the policy of `row`: what could fail or take long on some rows is asked only of those it admits."""
         if isinstance(condition, Group):
-            found = joined(condition.operator, [self.where(c, row, children) for c in condition.children])
+            found = joined(condition.operator, [self.where(c, row, children, admitted) for c in condition.children])
             return negate(found) if condition.negated else found
         if isinstance(condition, EmbedTest):
             exists = self.exists(children[condition.child], row)
             return exists if condition.negated else negate(exists)
         assert isinstance(condition, Tested)
         found = self.words.test(condition, row.c[condition.place.column.name])
+        if admitted is not None and self.dialect == "postgresql" and _leaks(condition):
+            found = case((admitted, found))
         return negate(found) if condition.negated else found
 
     def conditions(self, plan: ReadPlan, row: FromClause) -> list[Sql]:
         """Policy, filters, and the embeds that must have rows."""
-        found = self.admits(plan.access, row)
-        found += [self.where(condition, row, plan.children) for condition in plan.where]
+        return self.chosen_by(plan.access, plan, row)
+
+    def chosen_by(self, access: Access, plan: ReadPlan | WritePlan, row: FromClause) -> list[Sql]:
+        found = self.admits(access, row)
+        admitted = found[0] if found else None
+        found += [self.where(condition, row, plan.children, admitted) for condition in plan.where]
         found += [self.exists(child, row) for child in plan.children if child.inner]
         return found
 
@@ -124,7 +143,8 @@ class Builder:
         pairs = self.pairs(plan, row)
         columns = [_object(pairs)] if self.dialect == "sqlite" else [shown.label(name) for name, shown in pairs]
         statement: Select[Any] = select(*columns)
-        statement = self._shaped(statement.select_from(row if source is None else source), plan, row, self.conditions(plan, row), window)
+        conditions = [*self.conditions(plan, row), *self.gate()]
+        statement = self._shaped(statement.select_from(row if source is None else source), plan, row, conditions, window)
         if by and not plan.order:
             statement = statement.order_by(*by)
         if self.dialect == "sqlite":
@@ -304,6 +324,11 @@ class Builder:
         return self._aliases - 1
 
 
+def _leaks(test: Tested) -> bool:
+    """Whether the comparison can fail, or take very long, for the value of some row: PostgreSQL would not call it leakproof."""
+    return test.operator in ("match", "imatch") or test.place.column.type.name == "json"
+
+
 def rowid_of(described: Table) -> str:
     """The name by which SQLite knows the row's number, whatever the columns are called."""
     taken = {c.name.lower() for c in described.columns}
@@ -407,5 +432,5 @@ def compile_count(plan: ReadPlan, dialect: str, schema: Schema) -> Statement:
         inner = builder.rows(plan, row, window=False).subquery("counted")
         return builder.binds.compile(select(func.count()).select_from(inner), dialect)
     statement = select(func.count()).select_from(row)
-    conditions = builder.conditions(plan, row)
+    conditions = [*builder.conditions(plan, row), *builder.gate()]
     return builder.binds.compile(statement.where(*conditions) if conditions else statement, dialect)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,10 +19,12 @@ from baaskit.kernel.database.writes import WriteBuilder
 from baaskit.kernel.plan import WritePlan
 from baaskit.kernel.policy import TRUE, Expr, all_of
 from baaskit.kernel.query import Value
-from baaskit.kernel.schema import Schema, Table
+from baaskit.kernel.schema import Column, Schema, Table
 
 Steps = Generator[Sql, list[Any], "Written"]
 Record = Mapping[str, Any]
+_TELLING = frozenset({"23505", "23503", "23P01"})  # violations that tell of other rows
+_CONSTANT = re.compile(r"\(*(?:'(?P<text>(?:[^']|'')*)'|(?P<word>-?(?:0|[1-9]\d*)(?:\.\d+)?|true|false|null))\)*(?:::.+)?", re.I | re.S)
 
 
 @dataclass(slots=True)
@@ -127,10 +130,12 @@ class _Run:
                     returned = yield self.step(self._insert_statement(columns, numbers), extra)
                 except Violation as problem:
                     record = records[first] if self.sqlite or len(records) == 1 else None
-                    raise (yield from self._explained(problem, record)) from None
-                for offset, (identity,) in enumerate(returned):
+                    raise (yield from self._explained(problem, record, self._refused_insert(records))) from None
+                for offset, (identity, *merged) in enumerate(returned):
                     number = first if self.sqlite or len(returned) != len(numbers) else numbers[offset]
                     known = met.get(_key(identity, self._key_count))
+                    if known is None and any(merged):  # it came after `_met`, so nobody has asked whose it is
+                        raise SqlState("40001", "could not serialize access due to concurrent update", hint="Send the request again.")
                     (new if known is None else changed).append((number, identity if known is None else known))
         yield from self._check("insert", self._insert_condition(), [entry for _, entry in new])
         if changed:
@@ -166,8 +171,7 @@ class _Run:
 
     def _met(self, columns: tuple[str, ...], extra: Extra) -> Generator[Sql, list[Any], dict[str, str]]:
         """Rows that a merging upsert will update, by identity. Raises 42501 when one of them is not the caller's to update."""
-        conflict = self.plan.conflict
-        if self.plan.resolution != "merge-duplicates" or conflict is None or not set(conflict) <= set(columns):
+        if not WriteBuilder.merges(columns, self.plan):
             return {}
         condition = self._merge_condition()
         old = sorted(condition.old_columns) if condition is not None else []
@@ -198,7 +202,7 @@ class _Run:
         try:
             returned = yield self.step(statement, extra)
         except Violation as problem:
-            raise (yield from self._explained(problem, record)) from None
+            raise (yield from self._explained(problem, record, self._refused_update(extra))) from None
         ids = [identity for (identity,) in returned]
         yield from self._check("update", condition, before if before is not None else ids)
         rows = yield from self._shown(ids)
@@ -257,7 +261,25 @@ class _Run:
         found = yield self.step(self.write.statement("shown", lambda b: b.representation(plan)), {"ids": _listed(entries)})
         return [row for (row,) in found]
 
-    def _explained(self, problem: Violation, record: Record | None) -> Generator[Sql, list[Any], SqlState]:
+    def _refused_insert(self, records: Sequence[Record]) -> Sql | None:
+        """Asks how many of the proposed rows the policy refuses; defaults that are not constants count as null."""
+        condition = None if self.plan.insert is None else self.plan.insert.check
+        if condition is None or condition is TRUE:
+            return None
+        columns = [self.table.by_name[name] for name in sorted(condition.columns)]
+        rows = [{c.name: record[c.name] if c.name in record else constant_default(c) for c in columns} for record in records]
+        statement = self.write.statement("refused insert", lambda b: b.refused_insert(condition))
+        if self.sqlite:
+            return self.step(statement, {"ids": orjson.dumps([list(_plain(self.stored(row))) for row in rows]).decode()})
+        return self.step(statement, {"rows": orjson.dumps(rows).decode()})
+
+    def _refused_update(self, extra: Extra) -> Sql | None:
+        condition = None if self.plan.update is None else self.plan.update.check
+        if condition is None or condition is TRUE:
+            return None
+        return self.step(self.write.statement("refused update", lambda b: b.refused_update(self.plan, condition)), extra)
+
+    def _explained(self, problem: Violation, record: Record | None, refused: Sql | None = None) -> Generator[Sql, list[Any], Violation]:
         """The violation as this caller may know it: key values only to one who may read every row of the table (A3)."""
         if problem.code == "23514" and self.sqlite:
             problem = Violation("23514", f'new row for relation "{self.table.name.name}" {problem.message}', table=self.table.name)
@@ -269,6 +291,8 @@ class _Run:
                 problem.key = f"Key ({', '.join(problem.columns)})=({shown}) already exists."
         if problem.key is not None and self._open(problem.columns):
             problem.details = problem.key
+        if refused is not None and problem.code in _TELLING:
+            problem.unless_refused = refused, violates_policy(self.table.name.name)
         return problem
 
     def _open(self, columns: Sequence[str]) -> bool:
@@ -300,6 +324,21 @@ class _Run:
                 detail = f'Key ({", ".join(key.columns)})=({shown}) is not present in table "{key.target.name}".'
                 return Violation("23503", words, table=name, columns=key.columns, key=detail)
         return problem
+
+
+def _plain(record: Record) -> list[Any]:
+    """Stored values as JSON can hold them."""
+    return [value.hex() if isinstance(value, bytes) else value for value in record.values()]
+
+
+def constant_default(column: Column) -> Any:
+    """The value of a default that is a literal, as JSON would give it; None for any other."""
+    found = _CONSTANT.fullmatch((column.default or "").strip())
+    if found is None:
+        return None
+    if found["text"] is not None:
+        return found["text"].replace("''", "'")
+    return orjson.loads(found["word"].lower())
 
 
 def _quoted(name: str) -> str:

@@ -13,11 +13,18 @@ import apsw
 
 from baaskit.errors import BaasError, Internal, Overloaded
 from baaskit.errors.rest import SqlState
+from baaskit.kernel.database.compiled import Sql
 from baaskit.kernel.schema import Schema, Table, TableName
 
 
 class Violation(SqlState):
-    """A constraint refused a row. `columns` are the constraint's on `table` when known; `key` is PostgreSQL's detail text."""
+    """A constraint refused a row. `columns` are the constraint's on `table` when known; `key` is PostgreSQL's detail text.
+
+    `unless_refused`: a question for after the roll-back, how many of the rows policy refuses, and the error if it is any.
+    PostgreSQL's own row security has the same order: what a caller may not write tells him nothing of the rows that are there.
+    """
+
+    unless_refused: tuple[Sql, BaasError] | None = None
 
     def __init__(
         self, state: str, message: str, *, table: TableName | None = None, columns: tuple[str, ...] = (), key: str | None = None

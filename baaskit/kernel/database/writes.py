@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Text, case, cast, column, delete, func, literal_column, select, true, update
@@ -124,19 +125,54 @@ class WriteBuilder(Builder):
             )
         if plan.resolution == "ignore-duplicates":
             statement = statement.on_conflict_do_nothing(index_elements=list(plan.conflict or ()))
-        elif plan.resolution == "merge-duplicates":
+        elif self.merges(columns, plan):
             # Only what the client sent is overwritten: a default filled in for a new row must not change an old one.
             overwritten = [name for name in columns if name in plan.columns] or list(plan.conflict or ())
             statement = statement.on_conflict_do_update(
                 index_elements=list(plan.conflict or ()), set_={name: statement.excluded[name] for name in overwritten}
             )
+            if self.dialect == "postgresql":  # whether it was there already: another transaction may have put it there just now
+                statement = statement.returning(self.identity(target), literal_column("xmax <> 0"))
+                return self.binds.compile(statement, self.dialect)
         return self.binds.compile(statement.returning(self.identity(target)), self.dialect)
+
+    @staticmethod
+    def merges(columns: Sequence[str], plan: WritePlan) -> bool:
+        """Whether a row with `columns` may update the one that it meets: only by a key that it names, never by a default's."""
+        return plan.resolution == "merge-duplicates" and plan.conflict is not None and set(plan.conflict) <= set(columns)
 
     def records(self, columns: Sequence[str]) -> Any:
         """The payload (a JSON array under `rows`) as rows with the columns' types. PostgreSQL."""
         bound = cast(cast(self.binds.given("rows"), Text), PgType(Type("json")))
         typed = [column(name, PgType(self.table.by_name[name].type)) for name in columns]
         return func.json_to_recordset(bound).table_valued(*typed, name="given").render_derived(with_types=True)
+
+    def refused_insert(self, condition: Expr) -> Statement:
+        """One row with the number of proposed rows that `condition` refuses. They hold exactly the columns that it reads."""
+        names = sorted(condition.columns)
+        row: Any
+        if self.dialect == "postgresql":
+            row = self.records(names)
+        else:
+            each = self.entries()
+            given = [self._given(each, n, self.table.by_name[name].type).label(name) for n, name in enumerate(names)]
+            row = select(*given, literal_column("1")).select_from(each).subquery("given")
+        return self._refused(self.policy(condition, row), row)
+
+    def refused_update(self, plan: WritePlan, condition: Expr) -> Statement:
+        """One row with the number of chosen rows that `condition` would refuse after the assignments."""
+        row, values = self.assigned(plan)
+        assert plan.update is not None
+        after = [values.get(name, row.c[name]).label(name) for name in sorted(condition.columns)]
+        before = [row.c[name].label(f"old {name}") for name in sorted(condition.old_columns)]
+        chosen = select(*after, *before).where(*self.chosen(plan, plan.update.using, row, False)).subquery("proposed")
+        old = SimpleNamespace(c={name: chosen.c[f"old {name}"] for name in condition.old_columns})
+        return self._refused(self.policy(condition, chosen, old), chosen)  # type: ignore[arg-type]
+
+    def _refused(self, admitted: Sql, row: FromClause) -> Statement:
+        return self.binds.compile(
+            select(func.count()).select_from(row).where(infix(admitted, "IS NOT", literal_column("TRUE"))), self.dialect
+        )
 
     def assigned(self, plan: WritePlan) -> tuple[Any, dict[str, Sql]]:
         """The update's target and its assignments."""
@@ -163,9 +199,7 @@ class WriteBuilder(Builder):
         """What a write may touch: its filters, its policy, and when they are known the captured rows."""
         access = plan.update if plan.command == "update" else plan.delete
         assert access is not None
-        found = self.admits(access, row)
-        found += [self.where(condition, row, plan.children) for condition in plan.where]
-        found += [self.exists(child, row) for child in plan.children if child.inner]
+        found = [*self.chosen_by(access, plan, row), *self.gate()]
         if by_identity:
             each = self.entries()
             member = select(literal_column("1")).select_from(each).where(*self.same_row(row, each)).correlate_except(each).exists()
