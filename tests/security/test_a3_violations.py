@@ -103,7 +103,7 @@ async def test_a_row_that_comes_between_is_not_overwritten(shop: Shop) -> None:
     """On PostgreSQL another transaction can put its row there after the upsert has looked for one."""
     if shop.dialect == "sqlite":
         return  # one writer at a time: nothing comes between
-    async with shop.kit.database.pg_connection() as link:
+    async with shop.kit.database.pg_session() as link, link.transaction():
         await link.execute(f"insert into slots (kind, owner_id, word) values ('new', '{BOB}', 'bob''s')")
         upsert = asyncio.create_task(shop("POST", "slots?on_conflict=kind", {"kind": "new", "word": "mine"}, who="ann", headers=MERGE))
         waiting = "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
