@@ -12,11 +12,11 @@ import json
 import secrets
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 import typer
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from baaskit.kernel.database import Database
     from baaskit.kernel.keys import Keys
     from baaskit.kernel.kit import Kit
+    from baaskit.why import Question
 
 T = TypeVar("T")
 out, err = Console(highlight=False, soft_wrap=True), Console(stderr=True, highlight=False, soft_wrap=True)
@@ -449,6 +450,119 @@ def _created(person: dict[str, Any], password: str | None, as_json: bool) -> Non
         return
     for key, value in shown.items():
         out.print(f"{key:10} {value}", markup=False)
+
+
+As = Annotated[
+    str, typer.Option("--as", metavar="WHO", help="anon, authenticated, service_role, a user's address or id, or claims as JSON.")
+]
+Body = Annotated[str | None, typer.Option(metavar="JSON", help="The request's body; @FILE reads a file, - standard input.")]
+Headers = Annotated[list[str] | None, typer.Option("--header", "-H", help="A header of the request, like 'Prefer: return=representation'.")]
+Url = Annotated[str | None, typer.Option(help="Ask the server at this address; without it the project's database is asked directly.")]
+Key = Annotated[str | None, typer.Option(envvar="BAASKIT_SERVICE_KEY", help="The service key of --url. Default: that of the project.")]
+
+
+@cli.command()
+def explain(
+    method: Annotated[str, typer.Argument(help="GET, POST, PUT, PATCH or DELETE.")] = "",
+    path: Annotated[str, typer.Argument(help="As a client writes it, like 'pets?id=eq.3'.")] = "",
+    who: As = "anon", body: Body = None, header: Headers = None, folder: InDir = Path(), url: Url = None, key: Key = None,
+    sql: Annotated[bool, typer.Option("--sql", help="Show the SQL, too.")] = False,
+    decision: Annotated[str | None, typer.Option(metavar="ID", help="Explain a refusal by its X-Baaskit-Decision; needs --log.")] = None,
+    log: Annotated[str | None, typer.Option(metavar="FILE", help="The server's log, for --decision; - is standard input.")] = None,
+    as_json: Json = False,
+) -> None:  # fmt: skip
+    """Say which policy and which clause allows or refuses a request of somebody, with the values that decided. Nothing is changed.
+
+    Exit code 0 if it is allowed, 3 denied, 4 only part of the rows, 5 if it fails for anybody; 1 if there is no answer.
+
+    Example:  baaskit explain PATCH 'pets?id=eq.3' --as ann@example.com --body '{"price": 4}'
+    """
+    from baaskit import why
+
+    if decision is not None:
+        if log is None:
+            raise typer.BadParameter("--decision needs the server's log: --log FILE, or --log - for standard input")
+        with sys.stdin if log == "-" else Path(log).open(encoding="utf-8", errors="replace") as lines:
+            refusal = why.find_refusal(lines, decision)
+        report = _ask(refusal.question(), folder, url, key)
+        if as_json:
+            _print({"refusal": {**asdict(refusal), "decision": decision}, "tables": report["tables"]})
+        else:
+            _say(why.refusal_lines(refusal, report))
+        raise typer.Exit(why.EXIT["denied"])
+    report = _ask(
+        _question("Explain", method, path + (("&" if "?" in path else "?") + "sql" if sql else ""), who, body, header), folder, url, key
+    )
+    if as_json:
+        _print(report)
+    else:
+        _say(why.explained_lines(report))
+    raise typer.Exit(why.EXIT[report["decision"]])
+
+
+@cli.command("try")
+def try_(
+    method: Annotated[str, typer.Argument(help="GET, POST, PUT, PATCH or DELETE.")],
+    path: Annotated[str, typer.Argument(help="As a client writes it, like 'pets?id=eq.3', or batch.")],
+    who: As = "anon", body: Body = None, header: Headers = None, folder: InDir = Path(), url: Url = None, key: Key = None,
+    as_json: Json = False,
+) -> None:  # fmt: skip
+    """Run a request as somebody, show what it would do, and take it back: rows, changes that would be told, functions that would run.
+
+    Exit code 0 if the client would get what it asked for, 3 if it would be refused (401, 403), 5 on another error; 1 if there is no answer.
+
+    Example:  baaskit try POST pets --as ann@example.com --body '{"name": "Rex"}'
+    """
+    from baaskit import why
+
+    question = _question("Try", method, path, who, body, header)
+    report = _ask(question, folder, url, key)
+    if as_json:
+        _print(report)
+    else:
+        _say(why.tried_lines(report, question))
+    status = report["status"]
+    raise typer.Exit(0 if status < 400 else why.EXIT["denied"] if status in (401, 403) else why.EXIT["failed"])
+
+
+def _question(tool: str, method: str, path: str, who: str, body: str | None, headers: list[str] | None) -> Question:
+    from baaskit.why import Question
+
+    if not method or not path:
+        raise typer.BadParameter("METHOD and PATH are needed, like: GET 'pets?id=eq.3'")
+    given = (body or "").encode()
+    if body == "-":
+        given = sys.stdin.buffer.read()
+    elif body and body.startswith("@"):
+        given = Path(body[1:]).read_bytes()
+    named = {}
+    for header in headers or ():
+        name, colon, value = header.partition(":")
+        if not colon or not name.strip() or "\n" in header:
+            raise typer.BadParameter(f"{header!r} is not a header: write 'Name: value'")
+        named[name.strip()] = value.strip()
+    return Question(tool, method.upper(), path, who, given, named)
+
+
+def _ask(question: Question, folder: Path, url: str | None, key: str | None) -> dict[str, Any]:
+    from baaskit import why
+
+    settings = _open(folder).settings if url is None or key is None else None
+    if url is not None:
+        return why.ask_server(url, key or _keys(cast("Settings", settings)).service_role_key, question)
+    if settings is not None and settings.dialect == "sqlite" and not settings.database_path.exists():
+        raise BaasError("There is no database yet.", hint=f"baaskit migrate {folder} makes it.")
+
+    async def work() -> dict[str, Any]:
+        async with _kernel(folder) as kit:
+            return await why.ask_folder(kit, question)
+
+    return _run(work())
+
+
+def _say(lines: list[str]) -> None:
+    for line in lines:
+        out.print(line, markup=False)
 
 
 async def _live_policies(opened: Opened) -> tuple[int, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
@@ -69,13 +70,13 @@ async def tried(surface: Surface, request: Request, receive: Receive) -> Answer:
         "hooks": hooks_of(surface.kit, touched),
         "notes": _notes(surface, outcome),
     }
-    return Answer(200, [JSON], orjson.dumps(report, default=str))
+    return Answer(200, [JSON], orjson.dumps(report, default=plain))
 
 
 async def explained(surface: Surface, request: Request, receive: Receive) -> Answer:
     """Say which policy and which clause decides about the request as its principal; nothing of it is kept."""
     request, with_sql = _without_sql(request)
-    if request.name == "batch" or request.name.startswith("rpc/"):
+    if request.name == "batch" or request.method not in COMMANDS:
         raise UnsupportedHere("Only requests to tables can be explained.", hint="Explain the operations of a batch one by one.")
     body = await _body(surface, request, receive)
     table = surface.table(request)
@@ -89,7 +90,7 @@ async def explained(surface: Surface, request: Request, receive: Receive) -> Ans
     if with_sql:
         whole["sql"] = [{"text": step.text, "params": list(step.params)} for step in outcome.plans.statements]
     whole["notes"] = _notes(surface, outcome)
-    return Answer(200, [JSON], orjson.dumps(whole, default=str))
+    return Answer(200, [JSON], orjson.dumps(whole, default=plain))
 
 
 def denied(claims: Claims | None, method: str, name: str, problem: BaasError) -> bytes:
@@ -104,7 +105,21 @@ def who(claims: Claims) -> dict[str, Any]:
     return {"role": claims.role, "uid": claims.uid, "claims": dict(claims.jwt)}
 
 
+def plain(value: Any) -> Any:
+    """What JSON has no type for: numbers as numbers, everything else as its text."""
+    if isinstance(value, Decimal):
+        return float(value) if value.is_finite() and Decimal(str(float(value))) == value else str(value)
+    return str(value)
+
+
 async def _body(surface: Surface, request: Request, receive: Receive) -> bytes:
+    if request.name.startswith("rpc/"):
+        raise UnsupportedHere(
+            "A function may do what no transaction takes back: it can be neither tried nor explained.",
+            hint="Explain the reads and writes that the function makes.",
+        )
+    if request.method == "HEAD":
+        raise UnsupportedHere("An answer to HEAD has no room for a report.", hint="GET is decided in the same way.")
     if request.method not in ("POST", "PUT", "PATCH"):
         return b""
     return await read_body(receive, request.headers, surface.max_body)
@@ -112,8 +127,6 @@ async def _body(surface: Surface, request: Request, receive: Receive) -> bytes:
 
 async def _outcome(surface: Surface, request: Request, body: bytes) -> Outcome:
     """The request on a trial of the database. Hooks do not run: a function may do what no transaction takes back."""
-    if request.name.startswith("rpc/"):
-        raise UnsupportedHere("A function may do what no transaction takes back: it can be neither tried nor explained.")
     trial = Trial(surface.kit.database)
     plans = TrialPlans(trial, surface.limits, request.claims)
 

@@ -12,7 +12,7 @@ from baaskit.kernel.claims import Claims
 from baaskit.kernel.database import Sql
 from baaskit.kernel.database.plans import Plans
 from baaskit.kernel.database.statements import compile_count
-from baaskit.kernel.database.trial import Image, Judge, Touched, Trial, TrialPlans, images
+from baaskit.kernel.database.trial import Image, Judge, Touched, Trial, TrialPlans, images, key_of
 from baaskit.kernel.hooks import Hooks
 from baaskit.kernel.kit import Kit
 from baaskit.kernel.plan import Limits, ReadPlan, find_table, plan_read
@@ -24,6 +24,7 @@ from baaskit.rest.request import FOREIGN_KEYS, Request, with_range
 from baaskit.rest.writes import plan_write
 
 Report = dict[str, Any]
+_EMBEDDED = "the row itself may be seen, but none of the rows of an embedded table that the request demands of it"
 _KEPT_PREFERENCES = re.compile(r"\b(?:resolution|missing)=[a-z-]+")
 
 
@@ -47,21 +48,29 @@ async def explain_read(kit: Kit, plans: TrialPlans, name: TableName, request: Re
     values = query.values
     asks = clauses(catalog.policies, name, claims.role, asked("select"))[False]
 
-    def look() -> Generator[Sql, list[Any], tuple[int, int, list[Image]]]:
+    def look() -> Generator[Sql, list[Any], tuple[int, int, list[Image], set[str]]]:
         existing = yield from _count(plans, everything, values, claims)
         visible = (yield from _count(plans, own.plan, values, claims)) if own is not None else 0
         if table.view:
-            return visible, existing, []
-        chosen = Judge(plans.database.dialect, catalog.schema, table).sample(everything)
+            return visible, existing, [], set()
+        dialect, schema = plans.database.dialect, catalog.schema
+        chosen = Judge(dialect, schema, table).sample(everything)
         ids = [entry for (entry,) in (yield Sql(chosen.text, chosen.bind(values, claims)))]
-        found = yield from images(plans.database.dialect, catalog.schema, table, ids, asks, claims, plans.now)
-        return visible, existing, found
+        found = yield from images(dialect, schema, table, ids, asks, claims, plans.now)
+        returned: set[str] = set()
+        if own is not None and ids:
+            kept = Judge(dialect, schema, table).among(own.plan)
+            given = {"ids": "[" + ",".join(ids) + "]", "now": plans.now}
+            returned = {key_of(entry) for (entry,) in (yield Sql(kept.text, kept.bind(values, claims, given)))}
+        return visible, existing, found, returned
 
-    visible, existing, found = await plans.database.read(look)
-    sample = [
-        _judged(table, image.row, None, _explained(catalog.policies, name, "select", claims, plans, image.row, None, _answers(image, None)))
-        for image in found
-    ]
+    visible, existing, found, returned = await plans.database.read(look)
+    sample = []
+    for image in found:
+        told = _explained(catalog.policies, name, "select", claims, plans, image.row, None, _answers(image, None))
+        if told.allowed and own is not None and image.key not in returned:
+            told = replace(told, reason=_EMBEDDED)
+        sample.append({**_judged(table, image.row, None, told), "returned": image.key in returned})
     rows = {"visible": visible, "existing": existing}
     tables = _tables(catalog.policies, everything, claims)
     return _report(kit, name, "select", claims, problem, None, rows, tables, sample)
@@ -97,13 +106,14 @@ async def explain_write(
     own = next(iter(plans.touched), None)
     looked = next(iter(second.touched), None)
     existing = (looked.written if looked.finished or command == "insert" else looked.matched) if looked else 0
-    done = (own.written if command == "insert" else own.matched) if own and problem is None else 0
+    done = (own.written if command == "insert" else own.matched) if own else 0
     commands: tuple[Command, ...] = (command,)
     if any(before is not None for t in second.touched for before, _ in t.pairs) and command == "insert":
         commands = ("insert", "update")
     needs_select = command != "insert" or shown
     tables = [_about(policies, table, c, claims) for c in (*commands, *(("select",) if needs_select else ()))]
-    return _report(kit, name, command, claims, problem, fault, {"affected": done, "existing": existing}, tables, sample)
+    report = _report(kit, name, command, claims, problem, fault, {"affected": done, "existing": existing}, tables, sample)
+    return {**report, "rows": {"affected": 0, "existing": existing}} if problem is not None else report
 
 
 def _pairs(policies: PolicySet, table: Table, touched: Touched, claims: Claims, plans: TrialPlans, shown: bool) -> list[Report]:
@@ -206,10 +216,16 @@ def _decision(
     if problem is not None:
         if problem.code in ("42703", "PGRST204") and fault is None:
             return "denied", f"{claims.role} has no privilege on a column that the request names: {problem.message}"
-        return ("denied" if problem.code == "42501" or fault is None else "failed"), problem.message
+        if problem.code != "42501" and (fault is not None or done >= existing or problem.status >= 500):  # policies took no row away
+            return "failed", f"the request fails for anybody: {problem.message}"
+        return "denied", problem.message
     if access.denied:
         return "denied", f"no policy lets {claims.role} {command} on {name}"
     if existing > done:
         kind = "visible" if command == "select" else "within reach"
         return ("partial" if done else "denied"), f"{done} of {existing} rows are {kind}"
-    return "allowed", "service_role is not bound by policies" if claims.is_service else f"{done} of {existing} rows"
+    if claims.is_service:
+        return "allowed", "service_role is not bound by policies"
+    if not existing:
+        return "allowed", "no such row is there, for anybody: policies took nothing away"
+    return "allowed", f"{done} of {existing} rows"

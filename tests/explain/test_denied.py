@@ -6,7 +6,9 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import orjson
 import pytest
+from sqlalchemy import insert, select
 
 from baaskit import observe
 from tests.shop import ANN, BOB, Shop
@@ -88,3 +90,69 @@ async def test_what_is_not_refused_has_no_id(shop: Shop, facts: list[tuple[str, 
 async def test_acting_as_another_is_told_to_the_log(shop: Shop, facts: list[tuple[str, dict[str, Any]]]) -> None:
     await shop("GET", "pets", who="service", headers={"X-Baaskit-As": ANN})
     assert ("request.impersonated", {"by": "service key", "role": "authenticated", "uid": ANN, "method": "GET", "name": "pets"}) in facts
+
+
+async def audited(shop: Shop) -> list[tuple[str, str, str]]:
+    t = shop.kit.database.tables.audit
+    return [(row["actor"], row["action"], row["target"]) for row in await shop.kit.database.query(select(t))]
+
+
+async def test_a_write_in_anothers_name_is_audited_whatever_becomes_of_it(shop: Shop) -> None:
+    for who, method, path, body in ((ANN, "PATCH", "pets?id=eq.1", {"price": 50}), ("anon", "POST", "vault", {"id": 9})):
+        await shop(method, path, body, who="service", headers={"X-Baaskit-As": who})
+    later = int(time.time()) + 60
+    admin = shop.kit.keys.sign({"role": "service_role", "admin": {"id": "someone", "role": "developer"}, "exp": later})
+    await shop("DELETE", "pets?id=eq.3", who=admin, headers={"X-Baaskit-As": BOB})
+    assert sorted(await audited(shop)) == [
+        ("service key", "request.as", "PATCH pets"), ("service key", "request.as", "POST vault"), ("someone", "request.as", "DELETE pets"),
+    ]  # fmt: skip
+
+
+async def test_looking_trying_and_explaining_are_not_audited_since_they_change_nothing(shop: Shop) -> None:
+    for headers in ({}, {"X-Baaskit-Try": "1"}, {"X-Baaskit-Explain": "1"}):
+        await shop("GET", "pets", who="service", headers={"X-Baaskit-As": ANN, **headers})
+        if headers:
+            await shop("PATCH", "pets?id=eq.1", {"price": 50}, who="service", headers={"X-Baaskit-As": ANN, **headers})
+    assert await audited(shop) == []
+
+
+async def test_both_tools_at_once_write_nothing(shop: Shop) -> None:
+    reply = await shop(
+        "DELETE", "pets?id=eq.3", who="service", headers={"X-Baaskit-As": ANN, "X-Baaskit-Try": "1", "X-Baaskit-Explain": "1"}
+    )
+    assert reply.json["decision"] == "allowed"
+    assert len(await shop.rows("pets")) == 4
+
+
+async def test_a_principal_has_the_rights_of_its_role_whatever_else_its_claims_say(shop: Shop) -> None:
+    """Claims given as JSON reach policies as claims: none of them lifts the caller out of its role."""
+    claims = orjson.dumps(
+        {
+            "role": "authenticated",
+            "sub": BOB,
+            "admin": {"id": "x", "role": "owner"},
+            "service_role": True,
+            "iss": "baaskit",
+            "aud": "baaskit:console",
+        }
+    ).decode()
+    for headers in ({}, {"X-Baaskit-Explain": "1"}):
+        reply = await shop("GET", "vault", who="service", headers={"X-Baaskit-As": claims, **headers})
+        assert reply.json == [] if not headers else (reply.json["decision"], reply.json["rows"]["visible"]) == ("denied", 0)
+
+
+async def test_a_user_is_found_by_address_with_the_claims_of_its_tokens(shop: Shop) -> None:
+    t = shop.kit.database.tables.users
+    await shop.kit.database.execute(insert(t).values(id=BOB, email="bob@example.com", raw_app_meta_data={"plan": "pro"}))
+    reply = await shop("GET", "pets?id=eq.4", who="service", headers={"X-Baaskit-As": "Bob@Example.com", "X-Baaskit-Explain": "1"})
+    assert (reply.json["decision"], reply.json["as"]["uid"]) == ("allowed", BOB)
+    assert reply.json["as"]["claims"]["app_metadata"] == {"plan": "pro"}
+    missing = await shop("GET", "pets", who="service", headers={"X-Baaskit-As": "eve@example.com"})
+    assert (missing.status, missing.code) == (400, "BK414")
+
+
+async def test_a_refusal_does_not_tell_the_client_what_an_explanation_would(shop: Shop) -> None:
+    reply = await shop("PATCH", "pets?id=eq.1", {"price": 1}, who="ann", headers={"X-Baaskit-Explain": "1"})
+    assert set(reply.json) == {"code", "details", "hint", "message"}
+    for secret in (b"old.price", b"prices only rise", b"12.5", b"owner_id"):
+        assert secret not in reply.body

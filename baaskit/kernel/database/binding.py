@@ -26,12 +26,18 @@ _DIALECTS = {name: make_dialect(name) for name in ("sqlite", "postgresql")}
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """`bind` gives positional parameters for `text`: values of the request, claims of its caller, `extra` by name."""
+    """`bind` gives positional parameters for `text`: values of the request, claims of its caller, `extra` by name.
+
+    `timed`: a policy asks for now(), which is one instant in all of the statement; `extra` may set it, and the `topic`.
+    """
 
     text: str
     binders: tuple[Binder, ...]
+    timed: bool = False
 
     def bind(self, values: Sequence[Value], claims: Claims, extra: Extra = NO_EXTRA) -> list[Any]:
+        if self.timed and "now" not in extra:
+            extra = {**extra, "now": datetime.now(UTC)}
         return [binder(values, claims, extra) for binder in self.binders]
 
 
@@ -62,7 +68,8 @@ class Binds:
         """Text and binders of `statement`, whose parameters must all be ours or claims."""
         compiled = statement.compile(dialect=_dialect(dialect))  # type: ignore[attr-defined]
         order, constants = compiled.positiontup or (), compiled.params
-        return Statement(compiled.string, tuple(self._binders.get(name) or _other(name, constants) for name in order))
+        binders = tuple(self._binders.get(name) or _other(name, constants) for name in order)
+        return Statement(compiled.string, binders, CLAIM_BINDS["now"] in order)
 
 
 def _dialect(name: str) -> Dialect:
@@ -83,8 +90,10 @@ def _claim(bind: str) -> Binder:
     name = _CLAIMS[bind]
     if name == "jwt":
         return lambda values, claims, extra: claim_binds(claims, datetime.now(UTC))[bind]
-    if name == "now":  # one instant per request would be nicer to explain; a script gives it as extra when it has one
-        return lambda values, claims, extra: claim_value("now", claims, extra.get("now") or datetime.now(UTC))
+    if name == "now":
+        return lambda values, claims, extra: claim_value("now", claims, extra["now"])
+    if name == "topic":
+        return lambda values, claims, extra: claim_value("topic", claims, _NEVER, extra.get("topic"))
     return lambda values, claims, extra: claim_value(name, claims, _NEVER)
 
 

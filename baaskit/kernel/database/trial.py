@@ -95,6 +95,12 @@ class Judge(WriteBuilder):
         statement = statement.order_by(*order)
         return self.binds.compile(statement.limit(literal_column(str(SAMPLE))), self.dialect)
 
+    def among(self, plan: ReadPlan) -> Statement:
+        """Identities of those rows of `ids` that `plan` chooses."""
+        row, each = self.target(), self.entries()
+        statement = select(self.identity(row)).select_from(each.join(row, and_(*self.same_row(row, each))))
+        return self.binds.compile(statement.where(*self.conditions(plan, row)), self.dialect)
+
 
 def images(
     dialect: str, schema: Schema, table: Table, entries: Sequence[str], clauses: Sequence[Expr], claims: Claims, now: datetime,

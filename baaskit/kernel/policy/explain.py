@@ -73,7 +73,7 @@ def asked(command: Command, *, shown: bool = False, merged: bool = False) -> tup
         found.append(Asked("the row may be stored", command, True, True))
     if merged:
         found.append(Asked("the row may be inserted", "insert", True, True))
-    if command == "update" or shown:
+    if command == "update" or (command == "insert" and shown):
         found.append(Asked("the stored row may be seen", "select", False, True))
     return tuple(found)
 
