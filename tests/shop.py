@@ -185,7 +185,7 @@ async def open_shop(
     database_url: str, folder: Path, *, schema: str = SCHEMA, policies: str = POLICIES, rows: bool = True, **settings: Any
 ) -> AsyncIterator[Shop]:
     """A running shop with its rows in it."""
-    database = Database(database_url)
+    database = Database(database_url, schemas=settings.get("exposed_schemas", ("public",)))
     await database.start()
     try:
         await apply_file(Script(schema), database)

@@ -5,6 +5,7 @@ Codes are append-only. Bodies are always `code, details, hint, message` (wire.md
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from baaskit.errors import BaasError, nearest
@@ -192,7 +193,9 @@ class UnknownFunction(BaasError):
 
     status, code = 404, "PGRST202"
 
-    def __init__(self, schema: str, name: str, arguments: list[str], near: str | None = None) -> None:
+    def __init__(self, schema: str, name: str, arguments: list[str], known: Iterable[str] = ()) -> None:
+        """`known`: the functions that the caller may call."""
+        near = nearest(name, known)
         given = ", ".join(arguments)
         with_words = (f"with parameter{'s' if len(arguments) > 1 else ''} {given} or " if arguments else "without parameters or ") + (
             "with a single unnamed json/jsonb parameter"
@@ -204,6 +207,24 @@ class UnknownFunction(BaasError):
             details=f"Searched for the function {schema}.{name} {with_words}, but no matches were found in the schema cache.",
             hint=f"Perhaps you meant to call the function {schema}.{near}" if near else None,
         )
+
+
+class AmbiguousFunction(BaasError):
+    """The arguments of a call fit more than one function of the name."""
+
+    status, code = 300, "PGRST203"
+
+    def __init__(self, candidates: list[str]) -> None:
+        super().__init__(
+            "Could not choose the best candidate function between: " + ", ".join(candidates),
+            hint="Try renaming the parameters or the function itself in the database so function overloading can be resolved",
+        )
+
+
+class NoRowsToCount(BaasError):
+    """Function must return SETOF or TABLE when max-affected preference is used with handling=strict"""
+
+    status, code = 400, "PGRST128"
 
 
 class UnknownPayloadColumn(BaasError):
@@ -271,6 +292,21 @@ def status_of(state: str, message: str = "") -> int:
     if state.startswith("PT") and state[2:].isdigit():
         return int(state[2:])
     return _BY_STATE.get(state) or _BY_CLASS.get(state[:2]) or 400
+
+
+class VolatileFunction(SqlState):
+    """A function that may write cannot be called by GET or HEAD."""
+
+    def __init__(self, name: str, hint: str) -> None:
+        super().__init__("25006", f"cannot execute {name} in a read-only transaction", hint=hint)
+        self.headers["Allow"] = "OPTIONS, POST"
+
+
+class InvalidArgument(SqlState):
+    """An argument of a function is missing or of the wrong type; `details` names them."""
+
+    def __init__(self, message: str, details: str | None = None) -> None:
+        super().__init__("22023", message, details=details)
 
 
 class PermissionDenied(SqlState):

@@ -173,6 +173,39 @@ def http(
     return declare
 
 
+def rpc(
+    name: str | None = None,
+    *,
+    read_only: bool = False,
+    auth: Auth = "authenticated",
+    admin: bool = False,
+    secrets: list[str] | tuple[str, ...] = (),
+    timeout: float | None = None,
+    memory: int | None = None,
+    concurrency: int | None = None,
+    min_instances: int = 0,
+) -> Callable[[F], F]:
+    """Serve the function at `/rest/v1/rpc/<name>`, beside the database's own: `client.rpc(name, {...})`.
+
+    Arguments after `ctx` are validated from their type hints. The hint of the result says what comes back: a value, a row
+    (dataclass, TypedDict, pydantic model, dict), a list of either, or nothing. `read_only`: may be called by GET too, and its
+    clients cannot write. `auth` as for `http`; without it callers must be signed in.
+    """
+    _one_of("auth", (auth,), ("anon", "key", "authenticated", "service"))
+
+    def declare(call: F) -> F:
+        given = name or call.__name__
+        if not given.replace("_", "").replace("-", "").isalnum() or not given.isascii():
+            raise ValueError(f"function name {given!r} may hold only letters, digits, - and _")
+        return _declare(
+            call, "rpc", given, f"rpc:{given}", read_only=read_only, auth=auth, admin=admin, secrets=tuple(secrets), timeout=timeout,
+            memory=memory, concurrency=concurrency, min_instances=min_instances,
+            summary=(inspect.getdoc(call) or "").partition("\n")[0],
+        )  # fmt: skip
+
+    return declare
+
+
 def before(
     operation: Operation,
     table: str,

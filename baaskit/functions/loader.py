@@ -12,6 +12,7 @@ from pathlib import Path
 
 from baaskit.functions.api import Declared, declared
 from baaskit.functions.arguments import Arguments
+from baaskit.functions.returned import Returned
 from baaskit.functions.worker import Loaded
 
 
@@ -96,9 +97,12 @@ def _where(problem: BaseException, folder: Path, at: str) -> Broken:
 
 
 def _prepare(one: Declared, folder: Path) -> Loaded:
-    arguments = Arguments(one.call) if one.spec.kind == "http" else None
+    arguments = Arguments(one.call) if one.spec.kind in ("http", "rpc") else None
+    returned = Returned(one.call) if one.spec.kind == "rpc" else None
     spec = replace(one.spec, file=_relative(one.spec.file, folder), parameters=arguments.schema() if arguments else {})
-    return Loaded(spec, one.call, arguments)
+    if returned:
+        spec = replace(spec, returns=returned.returns, columns=returned.columns)
+    return Loaded(spec, one.call, arguments, returned)
 
 
 def _doubles(found: list[Declared], folder: Path) -> list[Broken]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-Kind = Literal["http", "before", "after"]
+Kind = Literal["http", "rpc", "before", "after"]
 Auth = Literal["anon", "key", "authenticated", "service"]
 OPERATIONS = ("insert", "update", "delete")
 
@@ -35,6 +35,10 @@ class Function:
     min_instances: int = 0
     attempts: int = 5
     parameters: Mapping[str, Any] = field(default_factory=dict)  # JSON Schema of the arguments
+    read_only: bool = False  # rpc: may be called by GET, and its clients cannot write
+    returns: str = ""  # rpc: what comes back, one of kernel.procedures.Returns
+    columns: tuple[tuple[str, str], ...] = ()  # rpc: name and PostgreSQL type of each column of its rows
+    summary: str = ""  # the first line of the docstring
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,4 +62,5 @@ def to_json(function: Function) -> dict[str, Any]:
 
 def from_json(data: Mapping[str, Any]) -> Function:
     """Raises TypeError on unknown fields."""
-    return Function(**{**data, "methods": tuple(data["methods"]), "secrets": tuple(data["secrets"])})
+    listed = {name: tuple(data[name]) for name in ("methods", "secrets")}
+    return Function(**{**data, **listed, "columns": tuple((name, kind) for name, kind in data["columns"])})

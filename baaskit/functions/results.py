@@ -26,9 +26,18 @@ def render(value: Any) -> Rendered:
     return 200, [["content-type", media]], body
 
 
-def to_json(value: Any) -> bytes:
-    """JSON of dataclasses, pydantic models, dates, UUIDs, decimals (as text), sets and mappings. Raises TypeError."""
-    return orjson.dumps(value, default=_plain, option=_OPTIONS)
+def to_json(value: Any, *, exact: bool = False) -> bytes:
+    """JSON of dataclasses, pydantic models, dates, UUIDs, decimals (as text, with `exact` as numbers in their own digits),
+    sets and mappings. Raises TypeError."""
+    return orjson.dumps(value, default=_exact if exact else _plain, option=_OPTIONS)
+
+
+def _exact(value: Any) -> Any:
+    if hasattr(value, "model_dump"):
+        return value.model_dump()
+    if isinstance(value, Decimal) and value.is_finite():
+        return orjson.Fragment(str(value))
+    return _plain(value)
 
 
 def _content(content: Any) -> tuple[str, bytes]:

@@ -28,10 +28,12 @@ from baaskit.functions.frames import Answer, Ask, Call, Failure, Result
 from baaskit.functions.invocations import Invocation, InvocationLog
 from baaskit.functions.manifest import Function, Manifest
 from baaskit.functions.pool import Pool, PoolLimits, TimedOut, WorkerDied
+from baaskit.functions.procedures import procedures_of
 from baaskit.functions.release import Limits, Release
 from baaskit.functions.triggers import AfterConsumers, BeforeHooks, concerned
 from baaskit.kernel.claims import SERVICE, Claims
 from baaskit.kernel.kit import Kit
+from baaskit.kernel.procedures import Procedures
 from baaskit.observe import fact
 
 MAX_DEPTH = 8  # functions that call one another in a row
@@ -60,6 +62,7 @@ class FunctionService:
             idle_seconds=idle_seconds,
         )
         self._pool: Pool | None = None
+        self._procedures = Procedures()
         self._draining: dict[asyncio.Task[None], Pool] = {}
         self._ticker: asyncio.Task[None] | None = None
         self._reloading = asyncio.Lock()
@@ -91,6 +94,7 @@ class FunctionService:
             if not tolerate_faults:
                 raise
         self.kit.hooks.before_write.add(self._before)
+        self.kit.hooks.procedures.append(lambda: self._procedures)
         self.kit.hooks.concerned.append(lambda table, command: concerned(self.manifest, table, command))
         self._after.listen()
         self._ticker = asyncio.create_task(self._tick(), name="functions")
@@ -109,6 +113,7 @@ class FunctionService:
                 raise
             self.faults = []
             old, self._pool = self._pool, pool
+            self._procedures = procedures_of(self, self.manifest)
             if old:
                 task = asyncio.create_task(old.drain(_DRAIN_SECONDS))
                 self._draining[task] = old
@@ -255,6 +260,8 @@ class _Listener:
         keys, app = self.service.kit.keys, self.service.asgi_app
         if app is None:
             return Answer(ask.number, 0, {}, b"the server is not ready for requests")
+        if self.function.read_only and ask.method.upper() not in ("GET", "HEAD"):
+            return inprocess.forbidden(ask, f"function {self.function.name} is declared read_only: its clients only read")
         if ask.identity == "admin":
             if not self.function.admin:
                 return inprocess.forbidden(ask, f"function {self.function.name} does not declare admin=True")

@@ -22,6 +22,7 @@ from baaskit.functions.arguments import Arguments, Invalid, Malformed
 from baaskit.functions.frames import Call, Failure, Hello, Result
 from baaskit.functions.manifest import Function
 from baaskit.functions.pipe import LogPipe, Pipe, Printed
+from baaskit.functions.returned import Returned
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,8 @@ class Loaded:
 
     spec: Function
     call: Callable[..., Any]
-    arguments: Arguments | None  # http only
+    arguments: Arguments | None  # http and rpc
+    returned: Returned | None = None  # rpc
 
 
 def serve(sock: socket.socket, loaded: Loaded, *, frame_limit: int, result_limit: int) -> NoReturn:
@@ -130,6 +132,13 @@ def _run_http(loaded: Loaded, context: Context, call: Call, wait: Wait) -> Resul
     return Result(call.id, status, headers, body)
 
 
+def _run_rpc(loaded: Loaded, context: Context, call: Call, wait: Wait) -> Result:
+    assert loaded.arguments is not None
+    assert loaded.returned is not None
+    arguments = loaded.arguments.read(context.request)
+    return Result(call.id, body=loaded.returned.render(wait(loaded.call(context, **arguments))))
+
+
 def _run_before(loaded: Loaded, context: Context, call: Call, wait: Wait) -> Result:
     """Body in and out: a JSON list of rows; an empty list (a delete) runs the function once, with None."""
     rows = orjson.loads(call.body)
@@ -151,7 +160,9 @@ def _run_after(loaded: Loaded, context: Context, call: Call, wait: Wait) -> Resu
     return Result(call.id)
 
 
-_RUNS: dict[str, Callable[[Loaded, Context, Call, Wait], Result]] = {"http": _run_http, "before": _run_before, "after": _run_after}
+_RUNS: dict[str, Callable[[Loaded, Context, Call, Wait], Result]] = {
+    "http": _run_http, "rpc": _run_rpc, "before": _run_before, "after": _run_after,
+}  # fmt: skip
 
 
 def _trace(problem: BaseException) -> str:

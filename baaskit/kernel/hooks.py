@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
 
 from baaskit.kernel.claims import Claims
+from baaskit.kernel.procedures import Procedures
 from baaskit.kernel.schema import TableName
 
 T = TypeVar("T")
@@ -49,7 +50,9 @@ class Hooks:
     """`before_write`: no transaction is open, user code never holds the writer lock; raise BaasError to refuse.
 
     `concerned` tell which functions a write would call, without calling them: for trials, which run nobody's code.
+    `procedures` give the functions that `/rest/v1/rpc` serves besides the database's own; the first that knows a name serves it.
     """
 
     before_write: Hook[Write] = field(default_factory=Hook)
     concerned: list[Concerned] = field(default_factory=list)
+    procedures: list[Callable[[], Procedures]] = field(default_factory=list)

@@ -124,13 +124,54 @@ class Table:
         return {column.name: column for column in self.columns}
 
 
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """An input of a database function. `sql` is its type as a statement names it; `name` is "" where it has none."""
+
+    name: str
+    type: Type
+    sql: str
+    required: bool = True
+    variadic: bool = False
+
+
+@dataclass(frozen=True)
+class Routine:
+    """One function of the database, on PostgreSQL. `oid` and `stamp` tell whether it is still the one that was reflected.
+
+    What it returns: nothing (`kind` void), values of `type` (scalar), or rows (row): those of `table` where the row type
+    is a table's or view's that we know, else of `columns`. `many`: any number of them instead of one.
+    """
+
+    name: TableName
+    parameters: tuple[Parameter, ...]
+    kind: Literal["void", "scalar", "row"]
+    many: bool = False
+    type: Type = Type("void")
+    table: TableName | None = None
+    columns: tuple[Column, ...] = ()
+    read_only: bool = False  # declared stable or immutable
+    comment: str = ""
+    oid: int = 0
+    stamp: str = ""
+
+    @property
+    def signature(self) -> tuple[Type, ...]:
+        """The types of its inputs: with the name, what PostgreSQL tells overloads apart by."""
+        return tuple(parameter.type for parameter in self.parameters)
+
+    def __str__(self) -> str:
+        return f"{self.name}({', '.join(kind.sql for kind in self.signature)})"
+
+
 @dataclass(frozen=True)
 class Schema:
-    """All tables of the exposed schemas and of our own. `version` grows by one at every swap in this process."""
+    """All tables and functions of the exposed schemas, and our own tables. `version` grows by one at every swap in this process."""
 
     tables: Mapping[TableName, Table] = field(default_factory=dict)
     version: int = 0
     captured: frozenset[TableName] = frozenset()  # tables whose changes are logged
+    functions: Mapping[TableName, tuple[Routine, ...]] = field(default_factory=dict)  # by name, overloads in order of oid
 
     def get(self, name: str, schema: str = "public") -> Table | None:
         return self.tables.get(TableName(schema, name))

@@ -8,14 +8,13 @@ from copy import copy
 from typing import Any
 from urllib.parse import unquote
 
-import orjson
-
 from baaskit.errors import BaasError
-from baaskit.errors.rest import InvalidBody, UnknownAddress, UnknownFunction, UnknownSchema, UnsupportedMethod
+from baaskit.errors.rest import UnknownAddress, UnknownSchema, UnsupportedMethod
 from baaskit.kernel.claims import Claims
 from baaskit.kernel.database.plans import Plans
 from baaskit.kernel.kit import Kit
 from baaskit.kernel.plan import Limits, find_table
+from baaskit.kernel.procedures import Procedures
 from baaskit.kernel.schema import TableName
 from baaskit.rest.answer import Answer, Send, failure, send_answer
 from baaskit.rest.batch import run_batch
@@ -24,6 +23,7 @@ from baaskit.rest.explain_as import as_principal, asks_for_tools
 from baaskit.rest.openapi import CONTENT_TYPE, accept_openapi, describe
 from baaskit.rest.reads import read_table
 from baaskit.rest.request import Receive, Request, parse_json, read_body, read_headers, token_of
+from baaskit.rest.rpc import call_function
 from baaskit.rest.writes import write_table
 
 PREFIX = "/rest/v1"
@@ -114,7 +114,10 @@ class Rest:
         accept_openapi(request.headers.get(b"accept", b"*/*").decode("latin-1"))
         schema, role = self._profile(request.headers, "GET"), request.claims.role
         catalog, url = self._kit.database.catalog, self._kit.settings.url
-        body = self._plans.remembered(("openapi", role, schema), lambda: describe(catalog, role, schema, url))
+        given = self._procedures(schema)
+        mine = [p for release in given for p in release.by_name.values() if p.admits(request.claims)]
+        key = ("openapi", role, schema, tuple(release.version for release in given), tuple(p.name for p in mine))
+        body = self._plans.remembered(key, lambda: describe(catalog, role, schema, url, mine))
         answer = Answer(200, [(b"content-type", CONTENT_TYPE)], body)
         if len(self._schemas) > 1:
             answer.headers.append((b"content-profile", schema.encode()))
@@ -142,15 +145,13 @@ class Rest:
         return self._table(unquote(name), headers, method)
 
     async def _function(self, request: Request, receive: Receive) -> Answer:
-        """Functions by rpc are not declared anywhere yet, so none is found; the error names what was looked for."""
-        if request.method not in ("GET", "HEAD", "POST"):
-            raise UnsupportedMethod(request.method)
-        arguments = [key for key, _ in request.items()]
-        if request.method == "POST":
-            body = await read_body(receive, request.headers, self._max_body)
-            try:
-                given = orjson.loads(body) if body else {}
-            except orjson.JSONDecodeError:
-                raise InvalidBody("Empty or invalid json") from None
-            arguments = list(given) if isinstance(given, dict) else []
-        raise UnknownFunction(self._schemas[0], request.name.removeprefix("rpc/"), sorted(arguments)[:50])
+        schema = self._profile(request.headers, request.method)
+        body = await read_body(receive, request.headers, self._max_body) if request.method == "POST" else b""
+        answer = await call_function(self._plans, self._procedures(schema), schema, request, body)
+        if len(self._schemas) > 1:
+            answer.headers.append((b"content-profile", schema.encode()))
+        return answer
+
+    def _procedures(self, schema: str) -> list[Procedures]:
+        """The project's own functions, which are in the first schema."""
+        return [given() for given in self._kit.hooks.procedures] if schema == self._schemas[0] else []

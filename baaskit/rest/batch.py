@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from baaskit.errors import BaasError
-from baaskit.errors.rest import BatchConflict, InvalidBody, TooComplex, UnsupportedMethod
+from baaskit.errors.rest import BatchConflict, InvalidBody, TooComplex, UnsupportedHere, UnsupportedMethod
 from baaskit.kernel.claims import Claims
 from baaskit.kernel.database import Sql
 from baaskit.kernel.database.plans import Plans
@@ -99,6 +99,10 @@ def _operation(entry: Any, index: int, claims: Claims) -> Operation:
 
 async def _planned(plans: Plans, hooks: Hooks, operation: Operation, address: Address) -> Callable[[], Steps]:
     request = operation.request
+    if request.name.startswith("rpc/"):
+        raise UnsupportedHere(
+            "A batch cannot call functions.", hint="Write the batch as a function of the database, which is one transaction too."
+        )
     table = address(request.name, request.headers, request.method)
     if request.method == "GET":
         prepared, values = prepare(plans, table, request)

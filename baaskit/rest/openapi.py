@@ -18,12 +18,13 @@ from baaskit import __version__
 from baaskit.errors.rest import NotAcceptable
 from baaskit.kernel.plan import Catalog, pg_name
 from baaskit.kernel.policy import Access
-from baaskit.kernel.schema import Column, Table, TableName, Type
+from baaskit.kernel.procedures import Procedure
+from baaskit.kernel.schema import Column, Table, TableName
+from baaskit.rest.openapi_rpc import TYPES, json_schema, pointer, procedure_path, routine_paths
 
 CONTENT_TYPE = b"application/openapi+json; charset=utf-8"
 _KINDS = frozenset({"application/openapi+json", "application/json", "application/*", "*/*", ""})
 _FORMS = ["application/json", "application/vnd.pgrst.object+json;nulls=stripped", "application/vnd.pgrst.object+json", "text/csv"]
-_TYPES = {"int": "integer", "float": "number", "numeric": "number", "bool": "boolean"}
 _LITERAL = re.compile(r"'((?:[^']|'')*)'(?:::.*)?$")
 
 
@@ -49,8 +50,10 @@ def accept_openapi(accept: str) -> None:
         raise NotAcceptable(accept)
 
 
-def describe(catalog: Catalog, role: str, schema: str, url: str) -> bytes:
-    """The description for `role` of the tables of `schema`. `url` is the server's public one."""
+def describe(catalog: Catalog, role: str, schema: str, url: str, procedures: Iterable[Procedure] = ()) -> bytes:
+    """The description for `role` of the tables and functions of `schema`; `procedures` are those besides the database's own.
+
+    `url` is the server's public one."""
     reached = [found for table in catalog.schema.exposed([schema]) if (found := _reach(catalog, table, role)) is not None]
     by_name = {reach.table.name: reach for reach in reached}
     address = urlsplit(url)
@@ -60,9 +63,11 @@ def describe(catalog: Catalog, role: str, schema: str, url: str) -> bytes:
         paths["/" + quote(reach.table.name.name, safe="")] = _path(reach)
         parameters |= _parameters(reach)
     paths.setdefault("/batch", {"post": _BATCH})
+    paths |= routine_paths(catalog, role, schema, set(by_name))
+    paths |= {f"/rpc/{quote(p.name, safe='')}": procedure_path(p) for p in procedures}
     return orjson.dumps({
         "swagger": "2.0",
-        "info": {"title": "Data API", "description": f"Tables of the schema {schema} as {role} may use them", "version": __version__},
+        "info": {"title": "Data API", "description": f"The schema {schema} as {role} may use it", "version": __version__},
         "host": address.netloc,
         "basePath": address.path.rstrip("/") + "/rest/v1",
         "schemes": [address.scheme],
@@ -105,7 +110,7 @@ def _path(reach: Reach) -> dict[str, Any]:
     """The verbs that the role may use."""
     name = reach.table.name.name
     filters = [f"rowFilter.{name}.{column.name}" for column in reach.columns if reach.read is not None and column.name in reach.read]
-    rows = {"type": "array", "items": {"$ref": f"#/definitions/{_pointer(name)}"}}
+    rows = {"type": "array", "items": {"$ref": f"#/definitions/{pointer(name)}"}}
     found: dict[str, Any] = {}
     if reach.read is not None:
         shown = [*filters, "select", "order", "range", "rangeUnit", "offset", "limit", "preferCount"]
@@ -126,7 +131,7 @@ def _operation(tag: str, summary: str, parameters: Iterable[str], answers: dict[
     found: dict[str, Any] = {"tags": [tag], "responses": answers}
     if summary:
         found["summary"] = summary
-    if listed := [{"$ref": f"#/parameters/{_pointer(name)}"} for name in parameters]:
+    if listed := [{"$ref": f"#/parameters/{pointer(name)}"} for name in parameters]:
         found["parameters"] = listed
     return found
 
@@ -139,16 +144,9 @@ def _parameters(reach: Reach) -> dict[str, Any]:
         if reach.read is not None and column.name in reach.read
     }
     if reach.insert is not None or reach.update is not None:
-        body = {"$ref": f"#/definitions/{_pointer(name)}"}
+        body = {"$ref": f"#/definitions/{pointer(name)}"}
         found[f"body.{name}"] = {"name": name, "in": "body", "required": False, "description": name, "schema": body}
     return found
-
-
-def _pointer(name: str) -> str:
-    """A name inside a JSON pointer of a URL."""
-    return re.sub(
-        r"[^\w.-]", lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode()), name.replace("~", "~0").replace("/", "~1")
-    )
 
 
 def _ok() -> dict[str, Any]:
@@ -216,7 +214,7 @@ def _definition(reach: Reach, known: dict[TableName, Reach]) -> dict[str, Any]:
 
 
 def _property(table: Table, column: Column, known: dict[TableName, Reach]) -> dict[str, Any]:
-    found: dict[str, Any] = {"format": pg_name(column.type), **_json_schema(column.type), **_default(column)}
+    found: dict[str, Any] = {"format": pg_name(column.type), **json_schema(column.type), **_default(column)}
     notes = [column.comment] if column.comment else []
     if column.name in table.primary_key:
         notes.append("Note:\nThis is a Primary Key.<pk/>")
@@ -232,24 +230,11 @@ def _property(table: Table, column: Column, known: dict[TableName, Reach]) -> di
     return found
 
 
-def _json_schema(kind: Type) -> dict[str, Any]:
-    if kind.array:
-        return {"type": "array", "items": _json_schema(Type(kind.name, modifiers=kind.modifiers, labels=kind.labels))}
-    if kind.family == "json":
-        return {}
-    found: dict[str, Any] = {"type": _TYPES.get(kind.family, "string")}
-    if kind.labels:
-        found["enum"] = list(kind.labels)
-    if kind.name in ("varchar", "bpchar") and kind.modifiers.isdigit():
-        found["maxLength"] = int(kind.modifiers)
-    return found
-
-
 def _default(column: Column) -> dict[str, Any]:
     """A literal default as its value. An expression is left out: it is no value of the column's type."""
     literal = _LITERAL.fullmatch(column.default or "")
     text = literal[1].replace("''", "'") if literal else column.default or ""
-    if column.type.family in _TYPES and not column.type.array:
+    if column.type.family in TYPES and not column.type.array:
         try:
             return {"default": orjson.loads(text)}
         except orjson.JSONDecodeError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +14,7 @@ import orjson
 from sqlalchemy import Executable, create_engine, delete, func, insert, select
 
 from baaskit.errors import BaasError, Overloaded
-from baaskit.kernel.database import apsw_dbapi, capture, system
+from baaskit.kernel.database import apsw_dbapi, capture, routines, system
 from baaskit.kernel.database.compiled import Bound, Compiled, Row, Sql
 from baaskit.kernel.database.postgres import PostgresDriver
 from baaskit.kernel.database.reflect import reflect
@@ -140,13 +140,17 @@ class Database:
             captured, noted = await self.read(self._noted)
             version = self.catalog.schema.version + 1
             schema = await self._reflect(lambda connection: reflect(connection, t, self.schemas, noted, captured, version))
+            if self.dialect == "postgresql":
+                tables = schema
+                schema = await self.read(lambda: self._with_routines(tables))
             live = await self.query(select(t.policies).order_by(t.policies.c.version.desc()).limit(1))
             text, number = (live[0]["text"], live[0]["version"]) if live else ("", 0)
             self._swap(Catalog(schema, bind(text, schema, version=number)))
         return self.catalog
 
     async def refresh(self) -> bool:
-        """Reload if another process has changed policies, migrations or (SQLite) any table since the last look; whether it had."""
+        """Reload if another process has changed policies, migrations, functions (PostgreSQL) or any table (SQLite) since the
+        last look; whether it had."""
         stamp = await self._catalog_stamp()
         if stamp == self._stamp:
             return False
@@ -163,8 +167,8 @@ class Database:
             select(func.count()).select_from(t.captures).scalar_subquery().label("captures"),
         )
         [row] = await self.query(statement)
-        structure = await self.fetch_raw("PRAGMA schema_version") if isinstance(self.driver, SqliteDriver) else ()
-        return (*row.values(), *(number for (number,) in structure))
+        [structure] = await self.fetch_raw("PRAGMA schema_version" if self.dialect == "sqlite" else routines.STAMP)
+        return (*row.values(), *structure)
 
     async def _reflect(self, read: Callable[[Any], Schema]) -> Schema:
         if isinstance(self.driver, SqliteDriver):
@@ -252,7 +256,7 @@ class Database:
 
         await self.run(script)
         schema = self.catalog.schema
-        changed = Schema(schema.tables, schema.version + 1, schema.captured | {name})
+        changed = replace(schema, version=schema.version + 1, captured=schema.captured | {name})
         self._swap(Catalog(changed, self.catalog.policies))
 
     async def migrate_script(self, job: Callable[[apsw.Connection], T], *, keep: bool = True) -> T:
@@ -314,8 +318,14 @@ class Database:
         """PostgreSQL only: run the script that `finish` gives for the schema as the transaction on `link` sees it."""
         assert isinstance(self.driver, PostgresDriver)
         captured, columns = await self.driver.drive(link, self._noted)
-        schema = await self.driver.inspect(link, lambda connection: reflect(connection, self.tables, self.schemas, columns, captured, 0))
+        tables = await self.driver.inspect(link, lambda connection: reflect(connection, self.tables, self.schemas, columns, captured, 0))
+        schema = await self.driver.drive(link, lambda: self._with_routines(tables))
         return await self.driver.drive(link, lambda: finish(schema))
+
+    def _with_routines(self, schema: Schema) -> Script[Schema]:
+        """PostgreSQL only: the schema with the functions of the exposed schemas."""
+        found = yield Sql(routines.REFLECT, [list(self.schemas)])
+        return replace(schema, functions=routines.read(found, schema))
 
     def _noted(self) -> Script[tuple[frozenset[TableName], dict[tuple[str, str, str], Row]]]:
         """Captured tables, and what is noted about columns: what the structure alone does not tell."""

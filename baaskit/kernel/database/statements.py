@@ -51,8 +51,12 @@ class Builder:
         names = [c.name for c in described.columns]
         if self.dialect == "sqlite" and not described.view:
             names.append(rowid_of(described))
-        self._aliases += 1
-        return relation_of(described.name, names, self.dialect).alias(f"{prefix}{self._aliases - 1}")
+        return self.alias(relation_of(described.name, names, self.dialect), prefix)
+
+    def alias(self, source: Any, prefix: str = "t") -> FromClause:
+        """A fresh alias of anything that has columns."""
+        aliased: FromClause = source.alias(f"{prefix}{self._next()}")
+        return aliased
 
     def resolve(self, name: TableName) -> FromClause:
         """Tables of a policy's sub-select."""
@@ -151,6 +155,14 @@ class Builder:
             return statement
         shell = statement.subquery(f"r{self._next()}")
         return select(cast(func.row_to_json(literal_column(shell.name)), Text)).select_from(shell)
+
+    def counted(self, plan: ReadPlan, row: FromClause) -> Select[Any]:
+        """The number of rows that the filters leave, whatever the limit."""
+        if plan.aggregates:
+            return select(func.count()).select_from(self.rows(plan, row, window=False).subquery("counted"))
+        conditions = [*self.conditions(plan, row), *self.gate()]
+        statement = select(func.count()).select_from(row)
+        return statement.where(*conditions) if conditions else statement
 
     def _shaped(self, statement: Select[Any], plan: ReadPlan, row: FromClause, conditions: list[Sql], window: bool) -> Select[Any]:
         if conditions:
@@ -427,10 +439,4 @@ def compile_read(plan: ReadPlan, dialect: str, schema: Schema) -> Statement:
 def compile_count(plan: ReadPlan, dialect: str, schema: Schema) -> Statement:
     """One row with the number of rows that the filters leave, whatever the limit."""
     builder = Builder(dialect, schema)
-    row = builder.source(plan.table)
-    if plan.aggregates:
-        inner = builder.rows(plan, row, window=False).subquery("counted")
-        return builder.binds.compile(select(func.count()).select_from(inner), dialect)
-    statement = select(func.count()).select_from(row)
-    conditions = [*builder.conditions(plan, row), *builder.gate()]
-    return builder.binds.compile(statement.where(*conditions) if conditions else statement, dialect)
+    return builder.binds.compile(builder.counted(plan, builder.source(plan.table)), dialect)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from baaskit.kernel.plan.call import Given, choose, plan_call, raw_types, shape, split_arguments
 from baaskit.kernel.plan.live import LivePlan, plan_live
 from baaskit.kernel.plan.read import find_table, pg_name, plan_read
 from baaskit.kernel.plan.types import (
@@ -24,7 +25,8 @@ from baaskit.kernel.plan.types import (
 from baaskit.kernel.plan.write import plan_delete, plan_insert, plan_update
 
 __all__ = [
-    "AggregateOut", "Catalog", "ColumnOut", "EmbedOut", "EmbedTest", "Group", "Limits", "LivePlan",
+    "AggregateOut", "Catalog", "ColumnOut", "EmbedOut", "EmbedTest", "Given", "Group", "Limits", "LivePlan",
     "OrderBy", "Out", "Place", "ReadPlan",
-    "Relation", "Test", "Where", "WritePlan", "find_table", "pg_name", "plan_delete", "plan_insert", "plan_live", "plan_read", "plan_update",
+    "Relation", "Test", "Where", "WritePlan", "choose", "find_table", "pg_name", "plan_call", "plan_delete", "plan_insert", "plan_live", "plan_read", "plan_update",
+    "raw_types", "shape", "split_arguments",
 ]  # fmt: skip

@@ -59,6 +59,10 @@ class Planner:
             self._access[name] = replace(found, columns=None) if found.denied else found
         return self._access[name]
 
+    def opened(self, name: TableName, access: Access) -> None:
+        """Use `access` for what is no table of the catalogue."""
+        self._access[name] = access
+
     def readable(self, table: Table, columns: tuple[str, ...]) -> bool:
         allowed = self.select_access(table.name).columns
         return allowed is None or all(column in allowed for column in columns)
@@ -254,9 +258,14 @@ def plan_read(query: Query, catalog: Catalog, name: TableName, role: str, limits
     planner = Planner(catalog, role, limits)
     levels = {level.path: level for level in query.levels}
     plan = planner.level(find_table(catalog, name), query.select, (), levels)
+    check_levels(levels, plan)
+    return plan
+
+
+def check_levels(levels: Iterable[Path], plan: ReadPlan) -> None:
+    """Refuse filters and orders of embeds that are not in the plan; `levels` are the paths that planning left over."""
     for left in levels:
         raise NotEmbedded(left[0] if (left[0],) not in _paths(plan) else left[-1])
-    return plan
 
 
 def _paths(plan: ReadPlan) -> set[Path]:

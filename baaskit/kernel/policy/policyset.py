@@ -8,10 +8,11 @@ from typing import Literal
 
 from baaskit.errors import Fault
 from baaskit.kernel.policy.expr import FALSE, TRUE, Expr, all_of, any_of
-from baaskit.kernel.schema import TableName
+from baaskit.kernel.schema import Routine, TableName, Type
 
 Command = Literal["select", "insert", "update", "delete"]
 COMMANDS: tuple[Command, ...] = ("select", "insert", "update", "delete")
+Signature = tuple[TableName, tuple[Type, ...]]  # of a database function: its name and the types of its inputs
 CLIENT_ROLES = frozenset({"anon", "authenticated"})  # what `public` means here; service_role bypasses policies
 
 
@@ -63,6 +64,7 @@ class PolicySet:
     """The live policies, bound to one schema. Immutable; `access` is remembered per question.
 
     `privileges` holds only what grants and revokes have changed: (table, command, role) → columns.
+    `callable` are the roles that may call a database function: none without a grant.
     `closed` are the faults of policies that no longer fit; `closed_commands` what they closed, `closed_all` everything.
     `warnings` point at policies that are probably not meant.
     """
@@ -71,6 +73,7 @@ class PolicySet:
     version: int = 0
     policies: tuple[Policy, ...] = ()
     privileges: Mapping[tuple[TableName, Command, str], frozenset[str]] = field(default_factory=dict)
+    callable: Mapping[Signature, frozenset[str]] = field(default_factory=dict)
     closed: tuple[Fault, ...] = ()
     closed_commands: frozenset[tuple[TableName, Command]] = frozenset()
     closed_all: bool = False
@@ -86,6 +89,10 @@ class PolicySet:
         if found is None:
             found = self._known[key] = self._access(table, command, role)
         return found
+
+    def may_call(self, routine: Routine, role: str) -> bool:
+        """Whether `role` may call a function of the database."""
+        return role == "service_role" or role in self.callable.get((routine.name, routine.signature), ())
 
     def applying(self, table: TableName, command: Command, role: str) -> list[Policy]:
         """The policies that speak about this table, command and role, in the order written."""

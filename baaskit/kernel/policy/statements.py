@@ -6,13 +6,14 @@ Read in order, each checked against the schema; faults are collected so that an 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from baaskit.errors import Fault, Faults, nearest
 from baaskit.kernel.policy import expr as e
 from baaskit.kernel.policy.check import Checker
+from baaskit.kernel.policy.executes import Callables, read_execute
 from baaskit.kernel.policy.expr import Expr
-from baaskit.kernel.policy.policyset import CLIENT_ROLES, COMMANDS, Command, Policy, PolicySet
+from baaskit.kernel.policy.policyset import CLIENT_ROLES, COMMANDS, Command, Policy, PolicySet, Signature
 from baaskit.kernel.policy.source import Source, Span, Token
 from baaskit.kernel.policy.syntax import Parser, Syntax
 from baaskit.kernel.schema import Schema, Table, TableName
@@ -34,6 +35,7 @@ class _Reader:
     parser: Parser = field(init=False)
     policies: dict[tuple[TableName, str], Policy] = field(default_factory=dict)
     privileges: dict[tuple[TableName, Command, str], frozenset[str]] = field(default_factory=dict)
+    callables: Callables = field(default_factory=Callables)
     faults: list[Fault] = field(default_factory=list)
     warnings: list[Fault] = field(default_factory=list)
     closed: set[tuple[TableName, Command]] = field(default_factory=set)
@@ -41,6 +43,7 @@ class _Reader:
     # What the statement at hand is about, as far as it was read: a fault closes exactly that.
     table: TableName | None = None
     commands: frozenset[Command] = frozenset(COMMANDS)
+    executes: Literal["grant", "revoke", ""] = ""
 
     def read(self) -> None:
         try:
@@ -53,6 +56,7 @@ class _Reader:
             if self.parser.accept(";"):
                 continue
             self.table, self.commands, start = None, frozenset(COMMANDS), self.parser.position
+            self.executes, self.callables.about = "", None
             try:
                 self._statement()
                 if not self.parser.done:
@@ -63,7 +67,9 @@ class _Reader:
 
     def _fail(self, fault: Fault) -> None:
         self.faults.append(fault)
-        if self.table is None:
+        if self.executes:
+            self.callables.close(self.executes == "grant")
+        elif self.table is None:
             self.closed_all = True
         else:
             self.closed |= {(self.table, command) for command in self.commands}
@@ -212,6 +218,11 @@ class _Reader:
 
     def _privilege(self, grant: bool) -> None:
         parser, wanted = self.parser, list[tuple[Command, list[Token] | None]]()
+        if parser.accept("execute"):
+            self.executes = "grant" if grant else "revoke"
+            routine = read_execute(parser, self.source, self.schema, self.callables)
+            parser.expect("to" if grant else "from")
+            return self.callables.change(routine, self._roles(), grant)
         if parser.accept("all"):
             parser.accept("privileges")
             columns = self._columns()
@@ -267,6 +278,9 @@ class _Reader:
         else:
             self.privileges[key] = self.privileges.get(key, everything) - named
 
+    def live_callables(self) -> dict[Signature, frozenset[str]]:
+        return {} if self.closed_all else self.callables.live()
+
 
 def _read(text: str, schema: Schema, file: str) -> _Reader:
     reader = _Reader(Source(text, file), schema)
@@ -279,7 +293,9 @@ def parse_policies(text: str, schema: Schema, file: str = "policies.sql", versio
     reader = _read(text, schema, file)
     if reader.faults:
         raise PolicyFaults(reader.faults)
-    return PolicySet(text, version, tuple(reader.policies.values()), reader.privileges, warnings=tuple(reader.warnings))
+    return PolicySet(
+        text, version, tuple(reader.policies.values()), reader.privileges, reader.live_callables(), warnings=tuple(reader.warnings)
+    )  # fmt: skip
 
 
 def bind(text: str, schema: Schema, file: str = "policies.sql", version: int = 0) -> PolicySet:
@@ -289,6 +305,6 @@ def bind(text: str, schema: Schema, file: str = "policies.sql", version: int = 0
     """
     reader = _read(text, schema, file)
     return PolicySet(
-        text, version, tuple(reader.policies.values()), reader.privileges, tuple(reader.faults), frozenset(reader.closed),
-        reader.closed_all, tuple(reader.warnings),
+        text, version, tuple(reader.policies.values()), reader.privileges, reader.live_callables(), tuple(reader.faults),
+        frozenset(reader.closed), reader.closed_all, tuple(reader.warnings),
     )  # fmt: skip

@@ -12,6 +12,7 @@ _FIELDS: dict[str, tuple[str, frozenset[str]]] = {
     "return": ("answer", frozenset({"minimal", "representation", "headers-only"})),
     "count": ("count", frozenset({"exact", "planned", "estimated"})),
     "resolution": ("resolution", frozenset({"merge-duplicates", "ignore-duplicates"})),
+    "params": ("params", frozenset({"single-object"})),
     "missing": ("missing", frozenset({"default", "null"})),
 }
 NONE = Preferences()

@@ -159,4 +159,5 @@ class Preferences:
     strict: bool = False
     max_affected: int | None = None
     timezone: str = ""
+    params: Literal["single-object", ""] = ""
     applied: tuple[str, ...] = ()
