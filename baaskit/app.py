@@ -55,7 +55,12 @@ class App:
     def __init__(self, settings: Settings, *, functions: Path, public: Path | None = None) -> None:
         """`functions`: the folder of author modules; `public`: files served at `/`, if there is such a folder."""
         keys = load_keys(settings.state_dir / "keys.json", settings.jwt_secret.get_secret_value() if settings.jwt_secret else None)
-        database = Database(settings.database_url, schemas=settings.exposed_schemas, synchronous=settings.sqlite_synchronous)
+        database = Database(
+            settings.database_url,
+            schemas=settings.exposed_schemas,
+            synchronous=settings.sqlite_synchronous,
+            statement_seconds=settings.statement_timeout_seconds,
+        )
         self.kit = Kit(settings, database, ChangeFeed(database, keep_seconds=settings.changes_keep_seconds), Hooks(), keys)
         self.functions = FunctionService(self.kit, functions)
         self.rest = rest.Rest(self.kit)
@@ -214,6 +219,10 @@ class App:
             if time.monotonic() - cleaned > HOUSEKEEPING_SECONDS:
                 cleaned = time.monotonic()
                 self.kit.keys.verifier.forget_expired(time.time())
+                try:
+                    await self.rest.forget_expired()
+                except Exception as problem:
+                    fact("housekeeping.failed", error=repr(problem))
 
 
 async def _pass_on(request: Request, problem: Exception) -> Response:

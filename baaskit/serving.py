@@ -56,7 +56,12 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def database_of(settings: Settings) -> Database:
-    return Database(settings.database_url, schemas=settings.exposed_schemas, synchronous=settings.sqlite_synchronous)
+    return Database(
+        settings.database_url,
+        schemas=settings.exposed_schemas,
+        synchronous=settings.sqlite_synchronous,
+        statement_seconds=settings.statement_timeout_seconds,
+    )
 
 
 async def bring_up_to_date(

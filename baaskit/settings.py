@@ -52,6 +52,21 @@ class Settings(BaseSettings):
         '`"none"` lifts it.',
     )
 
+    statement_timeout_seconds: float = Field(
+        30,
+        gt=0,
+        description="A read still running after this is cancelled (503, `57014`), in seconds; on PostgreSQL a write's statement, too.",
+    )
+    aggregates: bool = Field(True, description="The data API may count, sum and average rows (`select=price.avg()`). Off: `PGRST123`.")
+    aggregate_timeout_seconds: float = Field(
+        5,
+        gt=0,
+        description="The same for reads with aggregates, in seconds: one short request can make them read a whole table.",
+    )
+    idempotency_keep_seconds: int = Field(
+        86_400, ge=1, description="How long the answer of a write with an `Idempotency-Key` is kept to be given again, in seconds."
+    )
+
     host: str = Field("127.0.0.1", description="Address to listen on. `0.0.0.0` opens the server to the network.")
     port: int = Field(54321, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     public_url: str | None = Field(

@@ -21,7 +21,8 @@ _REQUEST_HEADERS = (
 _DECIDED = frozenset({b"access-control-allow-origin", b"access-control-allow-credentials", b"access-control-expose-headers"})
 _EXPOSED = (
     b"content-range, content-location, content-disposition, x-total-count, link, location, etag, retry-after, x-supabase-api-version, "
-    b"x-sb-error-code, x-baaskit-decision, preference-applied, upload-offset, upload-length, tus-resumable, tus-version, tus-extension, tus-max-size"
+    b"x-sb-error-code, x-baaskit-decision, x-baaskit-cursor, idempotency-replayed, preference-applied, "
+    b"upload-offset, upload-length, tus-resumable, tus-version, tus-extension, tus-max-size"
 )
 
 

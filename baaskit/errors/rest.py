@@ -309,6 +309,15 @@ class InvalidArgument(SqlState):
         super().__init__("22023", message, details=details)
 
 
+class StatementTimeout(SqlState):
+    """A statement ran longer than the server allows and was cancelled: 57014, answered 503."""
+
+    def __init__(self, message: str = "canceling statement due to statement timeout") -> None:
+        hint = "Ask for less: add a filter on an indexed column or a lower limit. The operator can raise statement_timeout_seconds"
+        super().__init__("57014", message, hint=hint + " or, for aggregates, aggregate_timeout_seconds.")
+        self.status = 503
+
+
 class PermissionDenied(SqlState):
     """The caller may not do this: 42501, answered 401 to an anonymous caller and 403 to a known one."""
 
@@ -335,6 +344,30 @@ class InvalidPrincipal(BaasError):
     """`X-Baaskit-As` names nobody that a request can be run as."""
 
     status, code = 400, "BK414"
+
+
+class InvalidKey(BaasError):
+    """An Idempotency-Key is a text of 1 to 255 characters."""
+
+    status, code = 400, "BK415"
+
+
+class KeyReused(BaasError):
+    """This Idempotency-Key was used for another request; nothing was done."""
+
+    status, code = 422, "BK416"
+
+    def __init__(self) -> None:
+        super().__init__(None, hint="Make a new key for each new write; send the same key only with the very same request.")
+
+
+class AnswerWithheld(BaasError):
+    """The write of this Idempotency-Key was carried out before; its answer was for other rights than the caller's of now."""
+
+    status, code = 409, "BK417"
+
+    def __init__(self) -> None:
+        super().__init__(None, hint="Nothing was done again. Read the rows to see what is there.")
 
 
 class UnsupportedHere(BaasError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from copy import copy
 from typing import Any
 from urllib.parse import unquote
@@ -11,20 +11,23 @@ from urllib.parse import unquote
 from baaskit.errors import BaasError
 from baaskit.errors.rest import UnknownAddress, UnknownSchema, UnsupportedMethod
 from baaskit.kernel.claims import Claims
+from baaskit.kernel.database import Script
 from baaskit.kernel.database.plans import Plans
 from baaskit.kernel.kit import Kit
 from baaskit.kernel.plan import Limits, find_table
 from baaskit.kernel.procedures import Procedures
+from baaskit.kernel.query import parse_preferences
 from baaskit.kernel.schema import TableName
 from baaskit.rest.answer import Answer, Send, failure, send_answer
-from baaskit.rest.batch import run_batch
+from baaskit.rest.batch import batch_script
 from baaskit.rest.explain import Surface, denied, tool_of
 from baaskit.rest.explain_as import as_principal, asks_for_tools
+from baaskit.rest.once import Running, forget_answers, key_of
 from baaskit.rest.openapi import CONTENT_TYPE, accept_openapi, describe
 from baaskit.rest.reads import read_table
 from baaskit.rest.request import Receive, Request, parse_json, read_body, read_headers, token_of
 from baaskit.rest.rpc import call_function
-from baaskit.rest.writes import write_table
+from baaskit.rest.writes import run_and_undo, table_script, write_table
 
 PREFIX = "/rest/v1"
 _READS = frozenset({"GET", "HEAD"})
@@ -42,8 +45,16 @@ class Rest:
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
         self._schemas = tuple(kit.settings.exposed_schemas)
+        self._running = Running()
         self._max_body = kit.settings.max_body_bytes
-        self._plans = Plans(kit.database, Limits(max_rows=kit.settings.max_rows))
+        self._plans = Plans(
+            kit.database,
+            Limits(
+                max_rows=kit.settings.max_rows,
+                aggregates=kit.settings.aggregates,
+                aggregate_seconds=kit.settings.aggregate_timeout_seconds,
+            ),
+        )
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         claims: Claims | None = None
@@ -58,6 +69,8 @@ class Rest:
                 request = await as_principal(self._kit, request)
                 claims = request.claims
                 tool = tool_of(request)
+                if tool is not None:
+                    request.headers.pop(b"idempotency-key", None)  # of what is rolled back there is no answer to keep
                 answer = await (tool(self._surface(), request, receive) if tool else self._answer(request, receive))
             else:
                 answer = await self._answer(request, receive)
@@ -84,8 +97,7 @@ class Rest:
     async def _answer(self, request: Request, receive: Receive) -> Answer:
         method, name = request.method, request.name
         if name == "batch" and method == "POST" and not self._is_table("batch", request):
-            body = await read_body(receive, request.headers, self._max_body)
-            return await run_batch(self._plans, self._kit.hooks, parse_json(body), request.claims, self._table_of_operation)
+            return await self._batch(request, await read_body(receive, request.headers, self._max_body))
         if name.startswith("rpc/"):
             return await self._function(request, receive)
         if not name:
@@ -95,7 +107,7 @@ class Rest:
             answer = await read_table(self._plans, table, request)
         elif method in _WRITES:
             body = b"" if method == "DELETE" else await read_body(receive, request.headers, self._max_body)
-            answer = await write_table(self._plans, self._kit.hooks, table, request, body)
+            answer = await self._written(table, request, body)
         elif method == "OPTIONS":
             view = find_table(self._kit.database.catalog, table).view
             return Answer(200, [(b"allow", _READ_METHODS if view else _METHODS)])
@@ -104,6 +116,35 @@ class Rest:
         if len(self._schemas) > 1:
             answer.headers.append((b"content-profile", table.schema.encode()))
         return answer
+
+    async def _written(self, table: TableName, request: Request, body: bytes) -> Answer:
+        plans, hooks = self._plans, self._kit.hooks
+        if b"idempotency-key" not in request.headers or parse_preferences(request.prefer).rollback:
+            return await write_table(plans, hooks, table, request, body)
+        return await self._once(request, f"{table.schema}.{table.name}", body, lambda: table_script(plans, hooks, table, request, body))
+
+    async def _batch(self, request: Request, body: bytes) -> Answer:
+        def plan() -> Awaitable[Callable[[], Script[Answer]]]:
+            return batch_script(self._plans, self._kit.hooks, parse_json(body), request.claims, self._table_of_operation)
+
+        if parse_preferences(request.prefer).rollback:
+            answer = await run_and_undo(self._plans.database, await plan())
+            answer.headers.append((b"preference-applied", b"tx=rollback"))
+            return answer
+        if b"idempotency-key" in request.headers:
+            return await self._once(request, "batch", body, plan)
+        return await self._plans.database.run(await plan())
+
+    async def _once(
+        self, request: Request, address: str, body: bytes, plan: Callable[[], Awaitable[Callable[[], Script[Answer]]]]
+    ) -> Answer:
+        database = self._plans.database
+        key = key_of(request, address, body, database.catalog.policies.version)
+        return await self._running.once(database, key, self._kit.settings.idempotency_keep_seconds, plan)
+
+    async def forget_expired(self) -> None:
+        """Delete answers that are kept no longer; called now and then."""
+        await forget_answers(self._kit.database)
 
     def _root(self, request: Request) -> Answer:
         """The description of what the caller's role may reach."""

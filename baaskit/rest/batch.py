@@ -39,8 +39,10 @@ class Operation:
     expect: int | None
 
 
-async def run_batch(plans: Plans, hooks: Hooks, body: Any, claims: Claims, address: Address) -> Answer:
-    """Plan every operation (hooks run here, before the transaction), then run them in order in one transaction.
+async def batch_script(
+    plans: Plans, hooks: Hooks, body: Any, claims: Claims, address: Address
+) -> Callable[[], Generator[Sql, list[Any], Answer]]:
+    """Plan every operation (hooks run here, before the transaction); the script runs them in order.
 
     An error of operation i is that operation's own error with `operation i` in its hint; BatchConflict when `expect` is missed.
     """
@@ -52,7 +54,7 @@ async def run_batch(plans: Plans, hooks: Hooks, body: Any, claims: Claims, addre
         except BaasError as problem:
             raise _placed(problem, index) from None
 
-    def script() -> Generator[Sql, list[Any], list[Answer]]:
+    def script() -> Generator[Sql, list[Any], Answer]:
         answers: list[Answer] = []
         for index, (operation, run) in enumerate(zip(operations, steps, strict=True)):
             try:
@@ -62,10 +64,9 @@ async def run_batch(plans: Plans, hooks: Hooks, body: Any, claims: Claims, addre
             if operation.expect is not None and affected != operation.expect:
                 raise BatchConflict(index, operation.expect, affected)
             answers.append(answer)
-        return answers
+        return Answer(200, [JSON], b'{"results":[' + b",".join(_result(answer) for answer in answers) + b"]}")
 
-    answers = await plans.database.run(script)
-    return Answer(200, [JSON], b'{"results":[' + b",".join(_result(answer) for answer in answers) + b"]}")
+    return script
 
 
 def _operations(body: Any, claims: Claims) -> list[Operation]:
@@ -108,7 +109,8 @@ async def _planned(plans: Plans, hooks: Hooks, operation: Operation, address: Ad
         prepared, values = prepare(plans, table, request)
 
         def read() -> Steps:
-            page = yield from page_steps(plans.database.dialect, prepared, values, request.claims)
+            # A read in here holds up every writer, so it gets no more time than an aggregate.
+            page = yield from page_steps(plans.database.dialect, prepared, values, request.claims, plans.limits.aggregate_seconds)
             return answer_page(page, prepared, values), len(page.rows)
 
         return read

@@ -48,7 +48,7 @@ async def read_table(plans: Plans, table: TableName, request: Request) -> Answer
     prepared, values = prepare(plans, table, request)
     if not prepared.preferences.count:
         statement = prepared.compiled.statement
-        rows = await plans.database.fetch_raw(statement.text, statement.bind(values, request.claims))
+        rows = await plans.database.fetch_raw(statement.text, statement.bind(values, request.claims), prepared.compiled.seconds)
         page = Page([row[0] for row in rows])
     else:
         page = await plans.database.read(lambda: page_steps(plans.database.dialect, prepared, values, request.claims))
@@ -92,10 +92,16 @@ def _total_seen(plan: ReadPlan, rows: int, values: Sequence[Value]) -> int | Non
     return None if full or (rows == 0 and offset > 0) else offset + rows
 
 
-def page_steps(dialect: str, prepared: Prepared, values: Sequence[Value], claims: Claims) -> Generator[Sql, list[Any], Page]:
-    """The page and, as preferred, its total; a script's steps, so that both come from one snapshot."""
+def page_steps(
+    dialect: str, prepared: Prepared, values: Sequence[Value], claims: Claims, seconds: float | None = None
+) -> Generator[Sql, list[Any], Page]:
+    """The page and, as preferred, its total; a script's steps, so that both come from one snapshot.
+
+    `seconds`: time of each of the two, where it is not that of other reads.
+    """
     compiled, wanted = prepared.compiled, prepared.preferences.count
-    found = yield Sql(compiled.statement.text, compiled.statement.bind(values, claims))
+    seconds = seconds or compiled.seconds
+    found = yield Sql(compiled.statement.text, compiled.statement.bind(values, claims), seconds)
     rows = [row[0] for row in found]
     if not wanted:
         return Page(rows)
@@ -108,7 +114,7 @@ def page_steps(dialect: str, prepared: Prepared, values: Sequence[Value], claims
             return Page(rows, max(guess, len(rows)), wanted)
     total = _total_seen(compiled.plan, len(rows), values)
     if total is None:
-        total = (yield Sql(count.text, count.bind(values, claims)))[0][0]
+        total = (yield Sql(count.text, count.bind(values, claims), seconds))[0][0]
     return Page(rows, total, wanted if wanted == "estimated" and planner_may_tell else "exact")
 
 

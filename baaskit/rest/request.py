@@ -30,6 +30,7 @@ _WANTED = frozenset(
         b"content-profile",
         b"content-type",
         b"content-length",
+        b"idempotency-key",
         b"x-baaskit-as",
         b"x-baaskit-explain",
         b"x-baaskit-try",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import orjson
 
 from baaskit.errors import BaasError
 from baaskit.errors.rest import InvalidPut, LimitedPut, MaxAffected, NotSingular, PutMismatch, UnsupportedMethod
-from baaskit.kernel.database import Sql
+from baaskit.kernel.database import Database, Script, Sql
 from baaskit.kernel.database.plans import Plans
 from baaskit.kernel.database.transact import CompiledWrite, Written
 from baaskit.kernel.hooks import Hooks, Write
@@ -23,15 +23,9 @@ from baaskit.rest.payload import Payload, caller_columns, caller_values, filled,
 from baaskit.rest.reads import applied, body_of, query_of
 from baaskit.rest.request import Media, Request, read_payload
 
+T = TypeVar("T")
 Steps = Generator[Sql, list[Any], Written]
 _APPLIED = ("return", "count", "resolution", "missing", "handling", "max-affected", "tx")
-
-
-class _Undone(Exception):
-    """Carries the result of a transaction that is rolled back by wish (`tx=rollback`)."""
-
-    def __init__(self, written: Written) -> None:
-        self.written = written
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +40,38 @@ class PlannedWrite:
 async def write_table(plans: Plans, hooks: Hooks, table: TableName, request: Request, body: bytes) -> Answer:
     """Answer a write. Raises what planning, hooks and the database raise; then nothing has been written."""
     planned = await plan_write(plans, hooks, table, request, body)
-    preferences = parse_preferences(request.prefer)
+    if parse_preferences(request.prefer).rollback:
+        return planned.answer(await run_and_undo(plans.database, planned.steps))
+    return planned.answer(await plans.database.run(planned.steps))
 
-    def script() -> Steps:
-        written = yield from planned.steps()
-        if preferences.rollback:
-            raise _Undone(written)
-        return written
+
+async def table_script(plans: Plans, hooks: Hooks, table: TableName, request: Request, body: bytes) -> Callable[[], Script[Answer]]:
+    """The same as a script that makes the answer, too, for a transaction that keeps it."""
+    planned = await plan_write(plans, hooks, table, request, body)
+
+    def script() -> Script[Answer]:
+        return planned.answer((yield from planned.steps()))
+
+    return script
+
+
+class _Undone(Exception):
+    """Carries the result of a transaction that is rolled back by wish (`tx=rollback`)."""
+
+    def __init__(self, result: Any) -> None:
+        self.result = result
+
+
+async def run_and_undo(database: Database, script: Callable[[], Script[T]]) -> T:
+    """What the script gives, in a transaction that is rolled back."""
+
+    def undone() -> Script[T]:
+        raise _Undone((yield from script()))
 
     try:
-        written = await plans.database.run(script)
-    except _Undone as undone:
-        written = undone.written
-    return planned.answer(written)
+        return await database.run(undone)
+    except _Undone as result:
+        return result.result  # type: ignore[no-any-return]
 
 
 async def plan_write(plans: Plans, hooks: Hooks, table: TableName, request: Request, body: bytes) -> PlannedWrite:

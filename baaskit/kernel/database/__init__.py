@@ -53,16 +53,19 @@ class Database:
     `BaasError` of their SQLSTATE.
     """
 
-    def __init__(self, url: str, *, schemas: Iterable[str] = ("public",), synchronous: str = "FULL") -> None:
-        """`url`: `sqlite:///path` or `postgresql://…`."""
+    def __init__(self, url: str, *, schemas: Iterable[str] = ("public",), synchronous: str = "FULL", statement_seconds: float = 30) -> None:
+        """`url`: `sqlite:///path` or `postgresql://…`. `statement_seconds`: a read that runs longer is cancelled."""
         self.url, self.schemas = url, tuple(schemas)
         self.driver: SqliteDriver | PostgresDriver
         if url.startswith("sqlite:///"):
             self.driver = SqliteDriver(
-                Path(url.removeprefix("sqlite:///")), synchronous, lambda problem: translate_sqlite_error(problem, self.catalog.schema)
+                Path(url.removeprefix("sqlite:///")),
+                synchronous,
+                lambda problem: translate_sqlite_error(problem, self.catalog.schema),
+                statement_seconds,
             )
         elif url.startswith(("postgresql://", "postgres://")):
-            self.driver = PostgresDriver(url.replace("postgres://", "postgresql://", 1), translate_postgres_error)
+            self.driver = PostgresDriver(url.replace("postgres://", "postgresql://", 1), translate_postgres_error, statement_seconds)
         else:
             raise ValueError(f"database_url must begin with sqlite:/// or postgresql://, not {url.split(':')[0]!r}")
         self.dialect = self.driver.name
@@ -114,9 +117,9 @@ class Database:
         """Run a script on one read snapshot."""
         return await self.driver.read(script)
 
-    async def fetch_raw(self, text: str, params: Sequence[Any] = ()) -> list[Any]:
-        """Rows (tuple-like) of one already compiled read statement, straight from the driver: the hot path."""
-        return await self.driver.fetch(text, params)
+    async def fetch_raw(self, text: str, params: Sequence[Any] = (), seconds: float | None = None) -> list[Any]:
+        """Rows (tuple-like) of one already compiled read statement, straight from the driver: the hot path. Raises StatementTimeout."""
+        return await self.driver.fetch(text, params, seconds)
 
     def compile(self, statement: Executable) -> Compiled:
         """Text and parameter order of a statement, for callers that keep it."""

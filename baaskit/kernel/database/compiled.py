@@ -21,10 +21,13 @@ Convert = Callable[[Any], Any]
 
 
 class Sql(NamedTuple):
-    """A step of a script that is already text in the driver's own placeholders (`?` or `$1`); rows come back as tuples."""
+    """A step of a script that is already text in the driver's own placeholders (`?` or `$1`); rows come back as tuples.
+
+    `seconds`: a read that runs longer is cancelled; None is the limit of every read."""
 
     text: str
     params: Sequence[Any] = ()
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,10 +24,11 @@ Resolution = Literal["merge-duplicates", "ignore-duplicates", ""]
 class CompiledRead:
     """A read plan, its statement, and the statement that counts, compiled when first asked for."""
 
-    __slots__ = ("_catalog", "_count", "_dialect", "plan", "statement")
+    __slots__ = ("_catalog", "_count", "_dialect", "plan", "seconds", "statement")
 
-    def __init__(self, plan: ReadPlan, dialect: str, catalog: Catalog) -> None:
+    def __init__(self, plan: ReadPlan, dialect: str, catalog: Catalog, limits: Limits) -> None:
         self.plan = plan
+        self.seconds = limits.aggregate_seconds if plan.aggregates_anywhere else None
         self._dialect, self._catalog = dialect, catalog
         self.statement = compile_read(plan, dialect, catalog.schema)
         self._count: Statement | None = None
@@ -67,7 +68,8 @@ class Plans:
     def read(self, name: TableName, query: Query, role: str) -> CompiledRead:
         database, catalog = self.database, self.database.catalog
         return self.remembered(
-            ("read", name, role, query), lambda: CompiledRead(plan_read(query, catalog, name, role, self.limits), database.dialect, catalog)
+            ("read", name, role, query),
+            lambda: CompiledRead(plan_read(query, catalog, name, role, self.limits), database.dialect, catalog, self.limits),
         )
 
     def insert(

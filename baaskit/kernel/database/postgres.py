@@ -14,13 +14,14 @@ import asyncpg
 import orjson
 
 from baaskit.errors import Overloaded
+from baaskit.errors.rest import StatementTimeout
 from baaskit.kernel.database.compiled import Bound, Compiler, Sql
 
 T = TypeVar("T")
 Script = Generator[Any, Any, T]
 
 POOL_SIZE = 10  # connections
-STATEMENT_SECONDS = 30.0  # a statement past this is cancelled
+SILENCE_SECONDS = 5.0  # past the time-out of a statement, after which a server that has not cancelled it is taken for dead
 
 
 async def _prepare(link: asyncpg.Connection[Any]) -> None:
@@ -57,8 +58,9 @@ class PostgresDriver:
 
     name = "postgresql"
 
-    def __init__(self, url: str, translate: Callable[[asyncpg.PostgresError], Exception]) -> None:
-        self.url = url
+    def __init__(self, url: str, translate: Callable[[asyncpg.PostgresError], Exception], statement_seconds: float) -> None:
+        """`statement_seconds`: the server cancels a statement that runs longer."""
+        self.url, self.statement_seconds = url, statement_seconds
         self.compiler = Compiler("postgresql")
         self._translate = translate
         self.on_commit: Callable[[], None] = lambda: None
@@ -71,18 +73,23 @@ class PostgresDriver:
             init=_prepare,
             statement_cache_size=1000,
             max_cached_statement_lifetime=0,
-            command_timeout=STATEMENT_SECONDS,
-            server_settings={"timezone": "UTC", "application_name": "baaskit", "idle_in_transaction_session_timeout": "60000"},
+            command_timeout=self.statement_seconds + SILENCE_SECONDS,
+            server_settings={
+                "timezone": "UTC",
+                "application_name": "baaskit",
+                "idle_in_transaction_session_timeout": "60000",
+                "statement_timeout": str(round(self.statement_seconds * 1000)),
+            },
         )
 
     async def stop(self) -> None:
         await self.pool.close()
 
-    async def fetch(self, text: str, params: Sequence[Any] = ()) -> list[Any]:
-        """Rows (tuple-like) of one read statement."""
+    async def fetch(self, text: str, params: Sequence[Any] = (), seconds: float | None = None) -> list[Any]:
+        """Rows (tuple-like) of one read statement, within `seconds` or the limit of all statements."""
         try:
             async with self.pool.acquire() as link:
-                return await link.fetch(text, *params)  # type: ignore[no-any-return]
+                return await self._step(link, Sql(text, params, seconds))
         except asyncpg.PostgresError as problem:
             raise self._translate(problem) from problem
         except (OSError, asyncpg.InterfaceError) as problem:
@@ -147,6 +154,8 @@ class PostgresDriver:
                     rows = await self._step(link, step)
                 except asyncpg.PostgresError as problem:
                     step = steps.throw(self._translate(problem))
+                except StatementTimeout as problem:
+                    step = steps.throw(problem)
                 else:
                     step = steps.send(rows)
         except StopIteration as finished:
@@ -154,8 +163,11 @@ class PostgresDriver:
             return result
 
     async def _step(self, link: Any, step: Any) -> list[Any]:
-        if isinstance(step, Sql):
-            return await link.fetch(step.text, *step.params)  # type: ignore[no-any-return]
-        statement, params = step if isinstance(step, Bound) else (step, None)
-        compiled, values = self.compiler.compile(statement, params)
-        return compiled.rows(await link.fetch(compiled.text, *compiled.bind(values)))
+        try:
+            if isinstance(step, Sql):
+                return await link.fetch(step.text, *step.params, timeout=step.seconds)  # type: ignore[no-any-return]
+            statement, params = step if isinstance(step, Bound) else (step, None)
+            compiled, values = self.compiler.compile(statement, params)
+            return compiled.rows(await link.fetch(compiled.text, *compiled.bind(values)))
+        except TimeoutError:  # asyncpg has told the server to cancel, and waited until it had
+            raise StatementTimeout() from None

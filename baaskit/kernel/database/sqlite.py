@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ Job = tuple[Callable[[apsw.Connection], Any], "asyncio.Future[Any]", asyncio.Abs
 
 BUSY_MILLISECONDS = 10_000
 LOOP_BUDGET = 150_000  # SQLite VM steps a read may take on the event loop, about 3 ms; then it moves to a thread
+READ_TICK = 50_000  # SQLite VM steps, about 1 ms, after which a read in a thread looks at the clock
 GROUP_LIMIT = 256  # writes that may share one commit
 READ_THREADS = 3
 
@@ -58,13 +60,25 @@ def savepoint(link: apsw.Connection) -> Iterator[None]:
     link.execute("RELEASE job")
 
 
+@contextmanager
+def _within(link: apsw.Connection, seconds: float) -> Iterator[None]:
+    """Interrupt what still runs after `seconds`. For reads: SQLite rolls back the whole transaction of an interrupted write."""
+    end, mark = time.monotonic() + seconds, object()  # a mark of its own: one limit may stand inside another
+    link.set_progress_handler(lambda: time.monotonic() > end, READ_TICK, id=mark)
+    try:
+        yield
+    finally:
+        link.set_progress_handler(None, id=mark)
+
+
 class SqliteDriver:
     """Runs scripts and statements on one SQLite file. `start` before use, `stop` after; safe beside other processes."""
 
     name = "sqlite"
 
-    def __init__(self, path: Path, synchronous: str, translate: Callable[[apsw.Error], Exception]) -> None:
-        self.path, self.synchronous = path, synchronous
+    def __init__(self, path: Path, synchronous: str, translate: Callable[[apsw.Error], Exception], read_seconds: float) -> None:
+        """`read_seconds`: a read that runs longer is interrupted."""
+        self.path, self.synchronous, self.read_seconds = path, synchronous, read_seconds
         self.compiler = Compiler("sqlite")
         self._translate = translate
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
@@ -91,8 +105,9 @@ class SqliteDriver:
         while not self._readers.empty():
             self._readers.get().close()
 
-    async def fetch(self, text: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Rows of one read statement. Runs on the loop while it is short; a statement seen to be long runs in a thread."""
+    async def fetch(self, text: str, params: Sequence[Any] = (), seconds: float | None = None) -> list[tuple[Any, ...]]:
+        """Rows of one read statement, within `seconds` or the limit of all reads. Runs on the loop while it is short; a
+        statement seen to be long runs in a thread."""
         if text not in self._slow:
             self._ticks = 0
             try:
@@ -103,7 +118,7 @@ class SqliteDriver:
                 self._slow.add(text)
             except apsw.Error as problem:
                 raise self._translate(problem) from problem
-        return await self.read(lambda: _one(Sql(text, params)))
+        return await self.read(lambda: _one(Sql(text, params, seconds)))
 
     def _over_budget(self) -> bool:
         # SQLite counts steps over all runs of a cached statement, so one tick may be the sum of many short runs; two are not.
@@ -135,7 +150,8 @@ class SqliteDriver:
         try:
             link.execute("BEGIN")
             try:
-                return self.drive(link, script)
+                with _within(link, self.read_seconds):
+                    return self.drive(link, script)
             finally:
                 link.execute("ROLLBACK")
         finally:
@@ -159,7 +175,10 @@ class SqliteDriver:
 
     def _step(self, link: apsw.Connection, step: Any) -> list[Any]:
         if isinstance(step, Sql):
-            return link.execute(step.text, step.params).fetchall()
+            if step.seconds is None:
+                return link.execute(step.text, step.params).fetchall()
+            with _within(link, step.seconds):
+                return link.execute(step.text, step.params).fetchall()
         statement, params = step if isinstance(step, Bound) else (step, None)
         compiled, values = self.compiler.compile(statement, params)
         return compiled.rows(link.execute(compiled.text, compiled.bind(values)).fetchall())

@@ -11,7 +11,20 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Integer, MetaData, Table, Text, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.types import UserDefinedType
 
@@ -245,6 +258,12 @@ class Tables:
             Column("column_name", Text, primary_key=True), Column("pg_type", Text, nullable=False), Column("pg_default", Text),
             Column("identity", Text, nullable=False, server_default=""), Column("labels", Json()), Column("comment", Text, nullable=False, server_default=""),
         )  # fmt: skip
+        self.idempotency = self._table(
+            "baaskit", "idempotency", Column("key", Text, primary_key=True), Column("fingerprint", Text, nullable=False),
+            Column("rights", Text, nullable=False), Column("status", Integer), Column("headers", Json()), Column("body", LargeBinary),
+            Column("expires_at", Moment(), nullable=False),
+        )  # fmt: skip
+        Index("idempotency_expires_at_idx", self.idempotency.c.expires_at)
         self.captures = self._table(
             "baaskit", "captures", Column("table_schema", Text, primary_key=True), Column("table_name", Text, primary_key=True)
         )

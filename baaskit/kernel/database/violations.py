@@ -12,7 +12,7 @@ from typing import Any
 import apsw
 
 from baaskit.errors import BaasError, Internal, Overloaded
-from baaskit.errors.rest import SqlState
+from baaskit.errors.rest import SqlState, StatementTimeout
 from baaskit.kernel.database.compiled import Sql
 from baaskit.kernel.schema import Schema, Table, TableName
 
@@ -42,7 +42,7 @@ def translate_sqlite_error(problem: Exception, schema: Schema) -> BaasError:
     if isinstance(problem, apsw.BusyError):
         return Overloaded("The database is busy with another writer.", headers={"Retry-After": "1"})
     if isinstance(problem, apsw.InterruptError):
-        return SqlState("57014", "canceling statement due to statement timeout")
+        return StatementTimeout()
     if isinstance(problem, apsw.TooBigError):
         return SqlState("54000", "the value is too large")
     if isinstance(problem, apsw.FullError):
@@ -124,7 +124,9 @@ def translate_postgres_error(problem: Any) -> BaasError:
         key = getattr(problem, "detail", None) if state in ("23505", "23503") else None
         found = Violation(state, message, table=TableName(schema, table) if table else None, columns=_key_columns(key), key=key)
         return found
-    if state in ("57014",) or state.startswith(("22", "42", "P0", "PT", "21", "25", "40", "53", "57")):
+    if state == "57014":
+        return StatementTimeout(message)
+    if state.startswith(("22", "42", "P0", "PT", "21", "25", "40", "53", "57")):
         detail = getattr(problem, "detail", None) if state.startswith(("22P02", "P0", "PT")) else None
         return SqlState(state, message, details=detail, hint=getattr(problem, "hint", None))
     return Internal() if state.startswith("XX") else SqlState(state, message)

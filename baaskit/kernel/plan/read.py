@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from baaskit.errors.rest import EmbedFilterNotNull, NotEmbedded, NotToOne, SqlState, TooComplex, UnknownColumn, UnknownTable
+from baaskit.errors.rest import AggregatesOff, EmbedFilterNotNull, NotEmbedded, NotToOne, SqlState, TooComplex, UnknownColumn, UnknownTable
 from baaskit.kernel.plan.relations import find_relation
 from baaskit.kernel.plan.types import (
     DEFAULT_LIMITS,
@@ -127,6 +127,8 @@ class Planner:
         place = self.place(table, item.field) if item.field else None
         cast = Type.parse(item.cast) if item.cast else None
         if item.aggregate:
+            if not self.limits.aggregates:
+                raise AggregatesOff()
             result = Type.parse(item.aggregate_cast) if item.aggregate_cast else None
             return [AggregateOut(item.alias or item.aggregate, item.aggregate, place, cast, result)]
         assert place is not None

@@ -27,10 +27,13 @@ class Catalog(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`max_rows` caps the root and every embed; None is no cap."""
+    """`max_rows` caps the root and every embed; None is no cap. `aggregate_seconds`: time of a read with aggregates; None is
+    that of every read."""
 
     max_rows: int | None = 1000
     max_embeds: int = 30
+    aggregates: bool = True
+    aggregate_seconds: float | None = None
 
 
 DEFAULT_LIMITS = Limits()
@@ -172,6 +175,11 @@ class ReadPlan:
     @property
     def aggregates(self) -> bool:
         return any(isinstance(out, AggregateOut) for out in self.outputs)
+
+    @property
+    def aggregates_anywhere(self) -> bool:
+        """Whether it or an embed of it reads many rows to answer one."""
+        return self.aggregates or any(child.aggregates_anywhere for child in self.children)
 
 
 @dataclass(frozen=True)

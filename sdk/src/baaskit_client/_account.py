@@ -130,7 +130,9 @@ class Account:
         """Seconds until the next attempt, None when there shall be none."""
         wanted = retry_after_seconds(response.headers.get("retry-after"), self.now())
         # 429 says that nothing was done, so even an insert may come again, when the server says when.
-        again = (call.repeatable and (failed or response.status in _BUSY)) or (response.status == 429 and wanted is not None)
+        # A statement that the server gave up would take as long again.
+        busy = response.status in _BUSY and b'"57014"' not in response.body
+        again = (call.repeatable and (failed or busy)) or (response.status == 429 and wanted is not None)
         if not again or tried >= RETRIES or (wanted or 0) > LONGEST_PAUSE:
             return None
         backoff = FIRST_PAUSE * 2**tried * (0.5 + self.chance() / 2)

@@ -18,10 +18,14 @@ class Batch:
     """The requests of one transaction, carried out in order. The result is the list of their results."""
 
     requests: tuple[Select[Any, Any] | Write[Any, Any], ...]
+    idempotency_key: str | None = None
 
     def call(self) -> Call:
         body = encode({"operations": [_operation(request) for request in self.requests]})
-        return Call("POST", "/rest/v1/batch", {"content-type": "application/json"}, body)
+        headers = {"content-type": "application/json"}
+        if self.idempotency_key:
+            headers["idempotency-key"] = self.idempotency_key
+        return Call("POST", "/rest/v1/batch", headers, body, repeatable=self.idempotency_key is not None)
 
     def read(self, response: Response) -> list[Any]:
         results = (decode(response) or {}).get("results", [])
@@ -32,6 +36,8 @@ class Batch:
 
 def _operation(request: Select[Any, Any] | Write[Any, Any]) -> dict[str, Any]:
     expected = request.expected if isinstance(request, Write) else None
+    if isinstance(request, Write) and request.idempotency_key:
+        raise ValueError("A batch is one write: give its key as client.batch(…, once=key)")
     call = (replace(request, expected=None) if isinstance(request, Write) else request).call()
     operation: dict[str, Any] = {"method": call.method, "path": call.path.removeprefix("/rest/v1/")}
     if call.body is not None:

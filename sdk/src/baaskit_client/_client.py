@@ -45,9 +45,12 @@ class _Operations(Driven[D]):
         return request.read(response)
 
     @operation
-    def batch(self, requests: list[Select[Any, Any] | Write[Any, Any]]) -> Flow[list[Any]]:
-        """Carry out several requests in one transaction: all succeed, or nothing is changed and the first error is raised."""
-        batch = Batch(tuple(requests))
+    def batch(self, requests: list[Select[Any, Any] | Write[Any, Any]], *, once: str | None = None) -> Flow[list[Any]]:
+        """Carry out several requests in one transaction: all succeed, or nothing is changed and the first error is raised.
+
+        `once`: an idempotency key, as in `Write.once`.
+        """
+        batch = Batch(tuple(requests), once)
         return batch.read((yield from self._account.send(batch.call())))
 
     @operation

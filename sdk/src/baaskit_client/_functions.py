@@ -21,7 +21,10 @@ class FunctionCall:
     idempotency_key: str | None = None
 
     def once(self, idempotency_key: str) -> FunctionCall:
-        """Let the server carry this out once per key however often it is sent; so it is also tried again by itself."""
+        """Give the function a key by which it knows a call that is sent again; so it is also tried again by itself.
+
+        Only for functions that heed `ctx.idempotency_key`: it is theirs to do nothing twice.
+        """
         return replace(self, idempotency_key=idempotency_key)
 
     def call(self) -> Call:

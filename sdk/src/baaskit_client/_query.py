@@ -167,6 +167,7 @@ class Write(Generic[R, T]):
     on_conflict: str | None = None
     schema: str | None = None
     expected: int | None = None
+    idempotency_key: str | None = None
 
     def select(self, *columns: str) -> Write[R, T]:
         """Which columns of the written rows to give back."""
@@ -184,6 +185,11 @@ class Write(Generic[R, T]):
         """In a batch: exactly this many rows must be affected, else the whole batch is undone."""
         return replace(self, expected=rows)
 
+    def once(self, idempotency_key: str) -> Write[R, T]:
+        """Let the server do this once per key however often it is sent, and give the same answer each time; so it is also
+        tried again by itself when no answer came. A new write needs a new key, `uuid4().hex` say."""
+        return replace(self, idempotency_key=idempotency_key)
+
     def call(self) -> Call:
         if self.expected is not None:
             raise ValueError("expect(…) is for writes inside a batch")
@@ -194,7 +200,9 @@ class Write(Generic[R, T]):
         body = None if self.body is None else encode(self.body)
         if body is not None:
             headers["content-type"] = "application/json"
-        return Call(self.method, f"/rest/v1/{self.text()}", headers, body)
+        if self.idempotency_key:
+            headers["idempotency-key"] = self.idempotency_key
+        return Call(self.method, f"/rest/v1/{self.text()}", headers, body, repeatable=self.idempotency_key is not None)
 
     def prefer(self) -> str:
         wishes = ["return=minimal" if self.shape == "none" else "return=representation"]
