@@ -54,7 +54,11 @@ class App:
 
     def __init__(self, settings: Settings, *, functions: Path, public: Path | None = None) -> None:
         """`functions`: the folder of author modules; `public`: files served at `/`, if there is such a folder."""
-        keys = load_keys(settings.state_dir / "keys.json", settings.jwt_secret.get_secret_value() if settings.jwt_secret else None)
+        keys = load_keys(
+            settings.state_dir / "keys.json",
+            settings.jwt_secret.get_secret_value() if settings.jwt_secret else None,
+            token_seconds=settings.access_token_seconds,
+        )
         database = Database(
             settings.database_url,
             schemas=settings.exposed_schemas,
@@ -152,9 +156,9 @@ class App:
             return {"status": "ok", "version": __version__}
 
         @app.get("/.well-known/baaskit.json", tags=["operations"])
-        async def project() -> dict[str, str]:
-            """What a page of this project needs to begin: the anonymous key, which is public by nature."""
-            return {"anon_key": self.kit.keys.anon_key}
+        async def project() -> dict[str, str | None]:
+            """What a page of this project needs to begin: its keys for strangers, which are public by nature."""
+            return {"anon_key": self.kit.keys.anon_key, "publishable_key": self.kit.keys.publishable_key}
 
         async def answer(request: Request, problem: Exception) -> Response:
             return self._render(request, problem)
@@ -216,6 +220,11 @@ class App:
                 await self.kit.database.refresh()
             except Exception as problem:  # a database that is away for a moment must not end the care for all others
                 fact("catalog.refresh.failed", error=repr(problem))
+            try:
+                if self.kit.keys.refresh():
+                    fact("keys.changed", signing=[key.kid for key in self.kit.keys.signing])
+            except (OSError, ValueError, KeyError) as problem:  # half-edited by hand, or away: the keys that are in force stay
+                fact("keys.refresh.failed", error=repr(problem))
             if time.monotonic() - cleaned > HOUSEKEEPING_SECONDS:
                 cleaned = time.monotonic()
                 self.kit.keys.verifier.forget_expired(time.time())

@@ -11,6 +11,7 @@ import difflib
 import json
 import secrets
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -47,7 +48,11 @@ db = typer.Typer(no_args_is_help=True, help="Migrations: make, apply, take back,
 cli.add_typer(db, name="db")
 cli.add_typer(users, name="users")
 cli.add_typer(admins, name="admins")
+keys_app = typer.Typer(no_args_is_help=True, help="Keys that sign tokens, and keys of the API.")
+mail_app = typer.Typer(no_args_is_help=True, help="The words of mails and text messages.")
 cli.add_typer(policies, name="policies")
+cli.add_typer(keys_app, name="keys")
+cli.add_typer(mail_app, name="mail")
 
 
 @cli.callback()
@@ -64,6 +69,11 @@ Host = Annotated[str | None, typer.Option(help="Address to listen on. Default: t
 Port = Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one. Default: the setting, 54321.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Password = Annotated[str | None, typer.Option(help="Default: one is made and printed.")]
+
+
+class ApiKind(StrEnum):
+    publishable = "publishable"
+    secret = "secret"  # noqa: S105  (a kind, not a secret)
 
 
 class Role(StrEnum):
@@ -164,7 +174,8 @@ async def _serve(folder: Path, host: str | None, port: int | None, as_json: bool
 
     opened = _open(folder, host=host, port=port)
     sock = serving.listen(opened.settings.host, opened.settings.port)
-    settings = opened.settings.model_copy(update={"port": sock.getsockname()[1]})
+    mailbox = opened.settings.mail_mailbox or (watch and opened.settings.smtp_host is None)
+    settings = opened.settings.model_copy(update={"port": sock.getsockname()[1], "mail_mailbox": mailbox})
     log_to_stderr(as_json=as_json, level=settings.log_level)
     say = (lambda line: None) if as_json else (lambda line: out.print(line, markup=False))
 
@@ -203,7 +214,13 @@ def _ready(app: App, setup: str | None, as_json: bool) -> None:
     console_url = f"{url}/console/#setup={setup}" if setup else f"{url}/console/"
     if as_json:
         _print(
-            {"event": "ready", "url": url, "anon_key": keys.anon_key, "service_role_key": keys.service_role_key, "console_url": console_url}
+            {
+                "event": "ready",
+                "url": url,
+                "anon_key": keys.anon_key,
+                "service_role_key": keys.service_role_key,
+                "console_url": console_url,
+            }
         )
         return
     out.print(f"\n  API       {url}\n  console   {console_url}\n  anon key  {keys.anon_key}\n", markup=False)
@@ -343,6 +360,7 @@ def status(
     if keys:
         made = _keys(opened.settings)
         found |= {"anon_key": made.anon_key, "service_role_key": made.service_role_key}
+        found |= {"publishable_key": made.publishable_key, "secret_key": made.secret_key}
     if as_json:
         _print(found)
         return
@@ -399,7 +417,11 @@ async def _kernel(folder: Path) -> AsyncIterator[Kit]:
 def _keys(settings: Settings) -> Keys:
     from baaskit.kernel.keys import load_keys
 
-    return load_keys(settings.state_dir / "keys.json", settings.jwt_secret.get_secret_value() if settings.jwt_secret else None)
+    return load_keys(
+        settings.state_dir / "keys.json",
+        settings.jwt_secret.get_secret_value() if settings.jwt_secret else None,
+        token_seconds=settings.access_token_seconds,
+    )
 
 
 @users.command("create")
@@ -563,6 +585,98 @@ def _ask(question: Question, folder: Path, url: str | None, key: str | None) -> 
 def _say(lines: list[str]) -> None:
     for line in lines:
         out.print(line, markup=False)
+
+
+@keys_app.command("list")
+def list_keys(folder: InDir = Path(), as_json: Json = False) -> None:
+    """Show the keys by name and state; what is secret is not shown.
+
+    Example:  baaskit keys list
+    """
+    made, now = _keys(_open(folder).settings), time.time()
+    current = made.current(now).kid
+    states = [
+        (key.kid, "signing", "signs" if key.kid == current else "published, signs soon" if key.signs_from > now else "verifies")
+        for key in made.signing
+    ]
+    states += [(f"{key.kind}:{key.name}", key.kind, f"{key.key[:22]}…") for key in made.api_keys]
+    if as_json:
+        _print([{"name": name, "kind": kind, "state": state} for name, kind, state in states])
+        return
+    for name, kind, state in states:
+        out.print(f"{name:24} {kind:12} {state}", markup=False)
+
+
+@keys_app.command("rotate")
+def rotate_keys(
+    folder: InDir = Path(),
+    at_once: Annotated[bool, typer.Option("--now", help="Sign with it at once: others may not have seen it yet.")] = False,
+) -> None:
+    """Add a signing key. It is published now, signs in ten minutes, and the one before verifies until its last token has expired.
+    A running server takes it over within a second.
+
+    Example:  baaskit keys rotate
+    """
+    from baaskit.kernel.keys import rotate
+
+    kid = rotate(_open(folder).settings.state_dir / "keys.json", time.time(), at_once=at_once)
+    out.print(f"{kid} {'signs now' if at_once else 'is published, and signs in ten minutes'}", markup=False)
+
+
+@keys_app.command("add")
+def add_key(kind: ApiKind, name: str, folder: InDir = Path()) -> None:
+    """Make another API key and print it. KIND is publishable (for pages and apps) or secret (for servers).
+
+    Example:  baaskit keys add secret billing
+    """
+    from baaskit.kernel.keys import add_api_key
+
+    out.print(add_api_key(_open(folder).settings.state_dir / "keys.json", kind.value, name), markup=False)
+
+
+@keys_app.command("revoke")
+def revoke_key(name: str, folder: InDir = Path()) -> None:
+    """End a key at once: a signing key by its id, an API key as KIND:NAME. Tokens that it signed are refused; people sign in again.
+
+    Example:  baaskit keys revoke secret:billing
+    """
+    from baaskit.kernel.keys import revoke
+
+    revoke(_open(folder).settings.state_dir / "keys.json", name, time.time())
+    out.print(f"{name} is revoked", markup=False)
+
+
+@mail_app.command("templates")
+def mail_templates(folder: Dir = Path()) -> None:
+    """Write our templates of mails and text messages into DIR/mail, to be edited. Files that exist are never changed.
+
+    Example:  baaskit mail templates shop
+    """
+    from baaskit.auth.letters import copy_templates
+
+    written = copy_templates(_open(folder).project.dir)
+    for path in written:
+        out.print(f"wrote {path.name}", markup=False)
+    out.print("See them at /auth/v1/mailbox while  baaskit dev  runs, or with  baaskit mail preview KIND.", markup=False)
+
+
+@mail_app.command("preview")
+def mail_preview(
+    kind: str, folder: InDir = Path(), html: Annotated[bool, typer.Option("--html", help="The HTML instead of the text.")] = False
+) -> None:
+    """Print a mail or text message with sample values.
+
+    Example:  baaskit mail preview recovery
+    """
+    from baaskit.auth.codes import Kind
+    from baaskit.auth.letters import preview
+
+    if kind not in list(Kind):
+        raise Fault(f"there is no kind {kind!r}", line=0, hint=f"There are {', '.join(Kind)}.")
+    letter = preview(_open(folder).settings, Kind(kind))
+    if letter.subject and not html:
+        out.print(f"Subject: {letter.subject}\n", markup=False)
+    out.print(letter.html if html else letter.text, markup=False)
 
 
 async def _live_policies(opened: Opened) -> tuple[int, str]:

@@ -92,6 +92,61 @@ class Settings(BaseSettings):
         (), description="Further addresses that a redirect may lead to; `*` matches within a path segment, `**` any."
     )
     mail_confirm: bool = Field(False, description="New users must confirm their address before the first sign-in. Off: confirmed at once.")
+    mail_change_both: bool = Field(
+        True, description="With `mail_confirm`: a new address counts only when the old and the new mailbox have both agreed."
+    )
+    mail_from: str = Field("", description="Sender of mails, like `Shop <no-reply@shop.example>`.")
+    smtp_host: str | None = Field(None, description="Mail server. Without one (and without `mail_mailbox`) what needs mail is off.")
+    smtp_port: int = Field(587, ge=1, le=65535, description="Port of the mail server.")
+    smtp_security: Literal["starttls", "tls", "none"] = Field(
+        "starttls",
+        description="How the connection to the mail server is encrypted: `starttls` (587), `tls` (465) or `none` (a server on this machine).",
+    )
+    smtp_user: str | None = Field(None, description="User at the mail server, if it wants one.")
+    smtp_password: SecretStr | None = Field(None, description="Password at the mail server. Never in git.")
+    mail_mailbox: bool = Field(
+        False,
+        description="Keep mails and text messages instead of sending them, and show them at `/auth/v1/mailbox` to this machine only. "
+        "`baaskit dev` turns it on when there is no `smtp_host`. Never in production.",
+    )
+    mail_brand: str = Field("", description="Name in mails. Default: the name of the project's folder.")
+    mail_brand_color: str = Field("#1f6feb", description="Colour of buttons in mails, as `#rrggbb`.")
+    mail_brand_logo: str | None = Field(None, description="Address of a picture above each mail.")
+    mail_interval_seconds: int = Field(60, ge=0, description="Least time between two mails (or text messages) to one address, in seconds.")
+    mail_limit_per_address: int = Field(
+        30, ge=1, description="Most requests that send a mail or a text message from one client address in 5 minutes; then 429."
+    )
+    otp_seconds: int = Field(3600, ge=30, le=86_400, description="Life of links and codes in mails and text messages, in seconds.")
+    otp_digits: int = Field(6, ge=6, le=10, description="Digits of a one-time code.")
+    verify_limit_per_address: int = Field(
+        60, ge=1, description="Most codes and links tried from one client address in 5 minutes; then 429."
+    )
+    secure_password_change: bool = Field(
+        False, description="A session older than a day changes the password only with a code that `reauthenticate` mails."
+    )
+    sms_provider: Literal["", "webhook", "mailbox"] = Field(
+        "",
+        description="Who sends text messages: `webhook` posts to `sms_webhook_url`, `mailbox` only shows them (see `mail_mailbox`); empty: phones are off.",
+    )
+    sms_webhook_url: str | None = Field(None, description="Where text messages are posted, as JSON `{id, phone, message, code, channel}`.")
+    sms_webhook_secret: SecretStr | None = Field(
+        None, description="Signs what is posted: `X-Baaskit-Signature: sha256=…` is the HMAC of the body."
+    )
+    captcha_provider: Literal["", "hcaptcha", "turnstile", "siteverify"] = Field(
+        "",
+        description="Sign-up, sign-in, recovery and one-time codes need a captcha token of this service; `siteverify`: one at `captcha_url`.",
+    )
+    captcha_url: str | None = Field(None, description="Where a captcha token is checked, for services that speak `siteverify`.")
+    captcha_secret: SecretStr | None = Field(None, description="Secret at the captcha service. Never in git.")
+    limits_url: str = Field(
+        "memory://",
+        repr=False,
+        description="Where limits are counted: `memory://` in each process, `redis://host:port/0` for all together (`pip install baaskit[redis]`).",
+    )
+    usernames: bool = Field(
+        False,
+        description="Users may have a unique name (`data.username`), sign in with it in place of the address, and sign up with it alone.",
+    )
     disable_signup: bool = Field(False, description="Nobody can sign up; users are created by an admin.")
     anonymous_users: bool = Field(False, description="Visitors may sign in without an address.")
     password_min_length: int = Field(6, ge=6, le=72, description="Fewest characters of a password.")
@@ -102,6 +157,24 @@ class Settings(BaseSettings):
     )
     sign_in_limit_per_account: int = Field(
         100, ge=1, description="Most wrong passwords for one account in 5 minutes, from all addresses together; then 429."
+    )
+
+    sign_in_limit_per_account_and_address: int = Field(
+        50, ge=1, description="Most wrong passwords for one account from one client address in 5 minutes; then 429."
+    )
+    password_required_characters: Literal["", "letters_digits", "lower_upper_digits", "lower_upper_digits_symbols"] = Field(
+        "", description="Kinds of characters of which a password needs one each."
+    )
+    password_min_strength: int = Field(
+        0,
+        ge=0,
+        le=4,
+        description="Least strength of a password as zxcvbn guesses it: 0 any, 3 safe against guessing at a sign-in page, 4 very strong.",
+    )
+    password_breached_file: Path | None = Field(
+        None,
+        description="File of passwords that are known from breaches and refused: sorted lines of upper-case SHA-1 (`HASH` or `HASH:count`), "
+        "as Have I Been Pwned offers them. It is searched in place, not loaded. Relative to the project.",
     )
 
     storage_url: str = Field(
@@ -143,6 +216,14 @@ class Settings(BaseSettings):
         return Path(self.database_url.partition("///")[2])
 
     @property
+    def sends_mail(self) -> bool:
+        return self.smtp_host is not None or self.mail_mailbox
+
+    @property
+    def brand(self) -> str:
+        return self.mail_brand or self.project_dir.name
+
+    @property
     def url(self) -> str:
         """Address that clients use, without a slash at the end."""
         host = "127.0.0.1" if self.host in ("0.0.0.0", "::", "") else self.host  # noqa: S104  (compared, not bound)
@@ -163,12 +244,57 @@ class Settings(BaseSettings):
     def _none(cls, value: object) -> object:
         return None if isinstance(value, str) and value.lower() in ("none", "unlimited", "") else value
 
-    @field_validator("site_url", "public_url", mode="after")
+    @field_validator("site_url", "public_url", "mail_brand_logo", mode="after")
     @classmethod
     def _web_address(cls, value: str | None) -> str | None:
         if value is not None and not re.match(r"[a-z][a-z0-9+.-]*://", value):
             raise ValueError("must be an address such as https://www.example.com")
         return value.rstrip("/") if value else value
+
+    @field_validator("smtp_host", mode="after")
+    @classmethod
+    def _sender(cls, value: str | None, info: Any) -> str | None:
+        if value and "@" not in info.data.get("mail_from", ""):
+            raise ValueError("needs mail_from: the sender's address")
+        return value or None
+
+    @field_validator("password_breached_file", mode="after")
+    @classmethod
+    def _breached(cls, value: Path | None, info: Any) -> Path | None:
+        if value is None:
+            return None
+        path: Path = info.data.get("project_dir", Path()) / value
+        if not path.is_file():
+            raise ValueError("there is no such file")
+        return path
+
+    @field_validator("captcha_url", mode="after")
+    @classmethod
+    def _captcha(cls, value: str | None, info: Any) -> str | None:
+        if info.data.get("captcha_provider") == "siteverify" and not re.match(r"https?://", value or ""):
+            raise ValueError("must be an address such as https://captcha.example.com/siteverify")
+        return value
+
+    @field_validator("limits_url", mode="after")
+    @classmethod
+    def _limits(cls, value: str) -> str:
+        if not re.match(r"memory://|rediss?://", value):
+            raise ValueError("must be memory:// or redis://host:port/0")
+        return value
+
+    @field_validator("mail_brand_color", mode="after")
+    @classmethod
+    def _color(cls, value: str) -> str:
+        if not re.fullmatch(r"#[0-9a-fA-F]{6}", value):
+            raise ValueError("must be like #1f6feb")
+        return value
+
+    @field_validator("sms_webhook_url", mode="after")
+    @classmethod
+    def _webhook(cls, value: str | None, info: Any) -> str | None:
+        if info.data.get("sms_provider") == "webhook" and not re.match(r"https?://", value or ""):
+            raise ValueError("must be an address such as https://sms.example.com/send")
+        return value
 
     @field_validator("database_url", mode="after")
     @classmethod

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from fastapi import APIRouter
 
+from baaskit.auth import messages
 from baaskit.auth.admin import create_user
+from baaskit.auth.captcha import Captcha
+from baaskit.auth.desk import Desk
+from baaskit.auth.limits import Limits
+from baaskit.auth.outbox import Courier
 from baaskit.auth.render import render
 from baaskit.auth.revocation import start_revocation
 from baaskit.auth.routes import routes
 from baaskit.kernel.kit import Kit
 
-__all__ = ["Auth", "create_user", "render", "routes", "start_revocation"]
+__all__ = ["Auth", "create_user", "render", "start_revocation"]
 
 
 class Auth:
@@ -18,13 +25,16 @@ class Auth:
 
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
+        self.courier = Courier(kit, partial(messages.prepare, kit), partial(messages.write, kit), messages.is_text)
+        self._desk = Desk(kit, Limits(kit.settings.limits_url), self.courier, Captcha(kit.settings))
 
     def routes(self) -> APIRouter:
         """`/auth/v1`; the app renders what it raises with `render`."""
-        return routes(self._kit)
+        return routes(self._desk)
 
     async def start(self) -> None:
         await start_revocation(self._kit)
+        self.courier.start()
 
     async def stop(self) -> None:
-        """Nothing to take down: the change feed ends with the kernel."""
+        await self.courier.stop()

@@ -32,6 +32,17 @@ def email_address(text: str) -> str:
     return address
 
 
+_USERNAME = re.compile(r"[a-z0-9](?:[._-]?[a-z0-9]){2,31}")
+
+
+def username(text: str) -> str:
+    """A name in lower case. Raises ValidationFailed. ASCII only, so no two names look alike but for o and 0."""
+    name = unicodedata.normalize("NFKC", text).strip().lower()
+    if not _USERNAME.fullmatch(name) or len(name) > 32 or name.isdigit():
+        raise ValidationFailed("A username has 3 to 32 letters, digits, and single dots, dashes or underscores between them")
+    return name
+
+
 def phone_number(text: str) -> str:
     """Digits of an international number, without the plus. Raises ValidationFailed."""
     digits = text.strip().removeprefix("+")

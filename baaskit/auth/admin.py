@@ -154,7 +154,7 @@ async def _credentials(kit: Kit, asked: AdminUserChange) -> tuple[str | None, st
         return email, phone, passwords.foreign_hash(asked.password_hash)
     if not asked.password:
         return email, phone, None
-    passwords.check_policy(asked.password, kit.settings.password_min_length)
+    await passwords.check_policy(asked.password, kit.settings, email or "")
     return email, phone, await passwords.hash_password(asked.password)
 
 

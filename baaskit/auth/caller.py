@@ -11,7 +11,7 @@ from starlette.requests import Request
 from baaskit.auth.limits import client_of
 from baaskit.auth.sessions import Origin
 from baaskit.auth.users import Account, find_account, utc_now
-from baaskit.errors import EndedSession, ExpiredToken, InvalidToken
+from baaskit.errors import BaasError, EndedSession, ExpiredToken, InvalidToken
 from baaskit.errors.auth import BadJwt, NoAuthorization, NotAdmin, SessionNotFound, SubjectNotFound, UserBanned
 from baaskit.kernel.claims import Claims
 from baaskit.kernel.kit import Kit
@@ -64,6 +64,8 @@ async def signed_in(kit: Kit, request: Request) -> Caller:
     if session_id is not None:
         session_id = _uuid(session_id, "session_id")
     found = await find_account(kit, user_id, session_id)
+    if found is None and session_id is not None and claims.is_foreign:
+        session_id, found = None, await find_account(kit, user_id)
     now = utc_now()
     if found is None or (found[1] is not None and found[1] <= now):
         if session_id is not None and await find_account(kit, user_id) is not None:
@@ -72,6 +74,14 @@ async def signed_in(kit: Kit, request: Request) -> Caller:
     if found[0].is_banned(now):
         raise UserBanned()
     return Caller(claims, found[0], session_id)
+
+
+def is_service(kit: Kit, request: Request) -> bool:
+    """Whether the request bears the service key; never raises."""
+    try:
+        return bearer_claims(kit, request).is_service
+    except BaasError:
+        return False
 
 
 def require_admin(kit: Kit, request: Request) -> Claims:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import hashlib
 import os
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TypeVar
 
 from passlib.context import CryptContext
 
 from baaskit.errors import Overloaded
 from baaskit.errors.auth import ValidationFailed, WeakPassword
+from baaskit.settings import Settings
 
 T = TypeVar("T")
 
@@ -39,12 +42,63 @@ _ARGON2 = re.compile(r"\$argon2(?:id|i|d)\$v=19\$m=(\d+),t=(\d+),p=(\d+)(?:,[a-z
 _BCRYPT = re.compile(r"\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}")
 
 
-def check_policy(password: str, min_length: int) -> None:
-    """Raise WeakPassword or ValidationFailed when `password` may not be set."""
-    if len(password) < min_length:
-        raise WeakPassword(f"Password should be at least {min_length} characters.", "length")
+_CLASSES = {
+    "letters_digits": ("A-Za-z", "0-9"),
+    "lower_upper_digits": ("a-z", "A-Z", "0-9"),
+    "lower_upper_digits_symbols": ("a-z", "A-Z", "0-9", r"!-/:-@\[-`{-~"),
+}
+
+
+async def check_policy(password: str, settings: Settings, *own: str) -> None:
+    """Raise WeakPassword or ValidationFailed when `password` may not be set. `own`: the person's address and name, easy to guess."""
     if len(password) > MAX_LENGTH:
         raise ValidationFailed(f"Password cannot be longer than {MAX_LENGTH} characters")
+    if len(password) < settings.password_min_length:
+        raise WeakPassword(f"Password should be at least {settings.password_min_length} characters.", "length")
+    classes = _CLASSES.get(settings.password_required_characters, ())
+    if not all(re.search(f"[{characters}]", password) for characters in classes):
+        shown = ", ".join(characters.replace("\\", "") for characters in classes)
+        raise WeakPassword(f"Password should contain at least one character of each: {shown}.", "characters")
+    if settings.password_breached_file or settings.password_min_strength:
+        await _beside(functools.partial(_check_guessable, password, settings, [text for text in own if text]))
+
+
+def _check_guessable(password: str, settings: Settings, own: list[str]) -> None:
+    if settings.password_breached_file and is_listed(password, settings.password_breached_file):
+        raise WeakPassword("Password is known from a breach and easy to guess, please choose a different one.", "pwned")
+    if settings.password_min_strength:
+        from zxcvbn import zxcvbn
+
+        found = zxcvbn(password[:72], user_inputs=own)  # it takes seconds for a long one, and 72 characters say enough
+        if found["score"] < settings.password_min_strength:
+            words = " ".join(part for part in (found["feedback"]["warning"], *found["feedback"]["suggestions"]) if part)
+            raise WeakPassword(f"Password is too easy to guess. {words}".strip(), "characters")
+
+
+def is_listed(password: str, file: Path) -> bool:
+    """Whether the file's sorted lines of SHA-1 have this password: a binary search by offset, some forty reads."""
+    sought = hashlib.sha1(password.encode(), usedforsecurity=False).hexdigest().upper().encode()
+    with file.open("rb") as lines:
+        low, high = 0, lines.seek(0, os.SEEK_END)
+        while low < high:  # the line sought, if there is one, begins in [low, high)
+            middle = (low + high) // 2
+            lines.seek(middle)
+            if middle > 0:
+                lines.seek(middle - 1)
+                lines.readline()
+            start = lines.tell()
+            if start >= high:
+                high = middle
+                continue
+            line = lines.readline()
+            found = line[:40].upper()
+            if found == sought:
+                return True
+            if found < sought:
+                low = lines.tell()
+            else:
+                high = middle
+    return False
 
 
 def foreign_hash(text: str) -> str:

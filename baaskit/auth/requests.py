@@ -32,7 +32,57 @@ def _plain(value: dict[str, Any]) -> dict[str, Any]:
 Metadata = Annotated[dict[str, Any], AfterValidator(_plain)]
 
 
-class SignUp(BaseModel):
+class Security(BaseModel):
+    """What a page got from a captcha service."""
+
+    captcha_token: Text | None = None
+
+
+class Asked(BaseModel):
+    """What a stranger's request may carry besides. With a challenge the sign-in ends in a code (PKCE)."""
+
+    code_challenge: Text | None = None
+    code_challenge_method: Text | None = None
+    gotrue_meta_security: Security | None = None
+
+
+def captcha_of(asked: BaseModel) -> str | None:
+    """The captcha token of a request."""
+    security: Security | None = getattr(asked, "gotrue_meta_security", None)
+    return security.captcha_token if security else None
+
+
+class OneTimePassword(Asked):
+    """Whom to send a link and a code to sign in with."""
+
+    email: Text | None = None
+    phone: Text | None = None
+    data: Metadata | None = Field(default=None, description="Metadata of the user, if one is created.")
+    create_user: bool | None = None
+    channel: Text | None = None
+
+
+class Recovery(Asked):
+    email: Text | None = None
+
+
+class Resend(Asked):
+    type: Text | None = Field(default=None, description="signup, email_change, sms or phone_change")
+    email: Text | None = None
+    phone: Text | None = None
+
+
+class Verification(BaseModel):
+    """A code with the address it was sent to, or the token of a link."""
+
+    type: Text | None = Field(default=None, description="signup, email, magiclink, recovery, invite, email_change, sms or phone_change")
+    email: Text | None = None
+    phone: Text | None = None
+    token: Text | None = None
+    token_hash: Text | None = None
+
+
+class SignUp(Asked):
     """Neither `email` nor `phone`: an anonymous user."""
 
     email: Text | None = None
@@ -42,17 +92,21 @@ class SignUp(BaseModel):
 
 
 class Grant(BaseModel):
-    """What is exchanged for a session: an address and its password, or a refresh token."""
+    """What is exchanged for a session: an address and its password, a refresh token, or the code of a flow and its verifier."""
 
+    auth_code: Text | None = None
+    code_verifier: Text | None = None
+    gotrue_meta_security: Security | None = None
     email: Text | None = None
     phone: Text | None = None
     password: Text | None = None
     refresh_token: Text | None = None
 
 
-class UserChange(BaseModel):
+class UserChange(Asked):
     """A user's change of itself. `data` is merged key by key; null removes a key."""
 
+    nonce: Text | None = Field(default=None, description="The code that GET /reauthenticate sent.")
     email: Text | None = None
     phone: Text | None = None
     password: Text | None = None

@@ -12,14 +12,25 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from baaskit import __version__
-from baaskit.auth import accounts, admin
-from baaskit.auth.accounts import Visit
+from baaskit.auth import accounts, admin, flows, verify
 from baaskit.auth.body import SmallBodyRoute
-from baaskit.auth.caller import Caller, client_key, origin_of, require_admin, signed_in
+from baaskit.auth.caller import Caller, client_key, is_service, origin_of, require_admin, signed_in
+from baaskit.auth.desk import Desk, Visit
 from baaskit.auth.disabled import add_disabled
-from baaskit.auth.limits import Limits
+from baaskit.auth.mailbox import add_mailbox
 from baaskit.auth.render import answer
-from baaskit.auth.requests import AdminUserChange, AdminUserCreate, Grant, SignUp, UserChange, UserDelete
+from baaskit.auth.requests import (
+    AdminUserChange,
+    AdminUserCreate,
+    Grant,
+    OneTimePassword,
+    Recovery,
+    Resend,
+    SignUp,
+    UserChange,
+    UserDelete,
+    Verification,
+)
 from baaskit.auth.views import ErrorView, SessionView, UserPage, UserView, user_json
 from baaskit.errors.auth import UnsupportedGrant, UserNotFound, ValidationFailed
 from baaskit.kernel.kit import Kit
@@ -33,17 +44,19 @@ _PROVIDERS = (
 PageNumber = Annotated[int, BeforeValidator(lambda given: given or 1), Query(ge=1, le=1_000_000)]
 PageSize = Annotated[int, BeforeValidator(lambda given: given or 50), Query(ge=1)]
 _USER: dict[int | str, dict[str, Any]] = {200: {"model": UserView}, 400: {"model": ErrorView}}
+_SENT: dict[int | str, dict[str, Any]] = {400: {"model": ErrorView}, 429: {"model": ErrorView}}
 _SESSION: dict[int | str, dict[str, Any]] = {200: {"model": SessionView}, 400: {"model": ErrorView}, 429: {"model": ErrorView}}
 
 
-def routes(kit: Kit) -> APIRouter:
+def routes(desk: Desk) -> APIRouter:
     """The whole surface. Errors are rendered by `baaskit.auth.render.render`, which the app registers."""
-    router = APIRouter(prefix=PREFIX, tags=["auth"], route_class=SmallBodyRoute)
-    limits = Limits()
+    router, kit = APIRouter(prefix=PREFIX, tags=["auth"], route_class=SmallBodyRoute), desk.kit
     _about(kit, router)
-    _signing_in(kit, limits, router)
-    _own_account(kit, limits, router)
+    _signing_in(desk, router)
+    _without_password(desk, router)
+    _own_account(desk, router)
     _admin(kit, router)
+    add_mailbox(kit, router)
     add_disabled(router)
     return router
 
@@ -53,10 +66,10 @@ def _about(kit: Kit, router: APIRouter) -> None:
     async def settings() -> Response:
         """Which ways to sign in are on."""
         s = kit.settings
-        external = {"anonymous_users": s.anonymous_users, "email": True, "phone": False, **dict.fromkeys(_PROVIDERS, False)}
+        external = {"anonymous_users": s.anonymous_users, "email": True, "phone": bool(s.sms_provider), **dict.fromkeys(_PROVIDERS, False)}
         shown = {
             "external": external, "disable_signup": s.disable_signup, "mailer_autoconfirm": not s.mail_confirm, "phone_autoconfirm": False,
-            "sms_provider": "", "saml_enabled": False, "saml_private_key_next_configured": False, "passkeys_enabled": False,
+            "sms_provider": s.sms_provider, "saml_enabled": False, "saml_private_key_next_configured": False, "passkeys_enabled": False,
         }  # fmt: skip
         return answer(shown)
 
@@ -70,35 +83,79 @@ def _about(kit: Kit, router: APIRouter) -> None:
         return answer(kit.keys.jwks(), headers={"Cache-Control": "public, max-age=600"})
 
 
-def _signing_in(kit: Kit, limits: Limits, router: APIRouter) -> None:
+def _signing_in(desk: Desk, router: APIRouter) -> None:
+    kit = desk.kit
     current: Any = Depends(_current(kit))
 
     @router.post("/signup", responses=_SESSION)
     async def sign_up(request: Request, asked: SignUp) -> Response:
         """A session; the bare user when its address must be confirmed first."""
-        return answer(await accounts.sign_up(kit, limits, asked, _visit(request)))
+        return answer(await accounts.sign_up(desk, asked, _visit(kit, request)))
 
     @router.post("/token", responses=_SESSION)
-    async def token(request: Request, asked: Grant, grant_type: str = Query("", description="password or refresh_token")) -> Response:
-        """Exchange a password or a refresh token for a session."""
+    async def token(request: Request, asked: Grant, grant_type: str = Query("", description="password, refresh_token or pkce")) -> Response:
+        """Exchange a password, a refresh token or a flow's code for a session."""
         if grant_type == "password":
-            return answer(await accounts.sign_in(kit, limits, asked, _visit(request)))
+            return answer(await accounts.sign_in(desk, asked, _visit(kit, request)))
+        if grant_type == "pkce":
+            return answer(await verify.exchange(desk, asked, _visit(kit, request)))
         if grant_type == "refresh_token":
             return answer(await accounts.refresh(kit, asked))
         raise UnsupportedGrant()
 
     @router.post("/logout", status_code=204)
-    async def logout(scope: str = "global", caller: Caller = current) -> Response:
+    async def logout(request: Request, scope: str = "global", caller: Caller = current) -> Response:
         """End this session (`local`), the others, or all (`global`)."""
         if scope not in ("global", "local", "others"):
             raise ValidationFailed(f'Unsupported logout scope "{scope}"')
         chosen: Literal["global", "local", "others"] = scope  # type: ignore[assignment]
-        await accounts.sign_out(kit, caller, chosen)
+        await accounts.sign_out(kit, caller, chosen, _visit(kit, request))
         return Response(status_code=204)
 
 
-def _own_account(kit: Kit, limits: Limits, router: APIRouter) -> None:
+def _without_password(desk: Desk, router: APIRouter) -> None:
+    kit = desk.kit
+
+    @router.post("/otp", responses=_SENT)
+    async def otp(request: Request, asked: OneTimePassword) -> Response:
+        """Send a link and a code to sign in with. The answer is the same whoever has the address."""
+        return answer(await flows.one_time_password(desk, asked, _visit(kit, request)))
+
+    @router.post("/magiclink", include_in_schema=False)
+    async def magic_link(request: Request, asked: OneTimePassword) -> Response:
+        return answer(await flows.one_time_password(desk, asked, _visit(kit, request)))
+
+    @router.post("/recover", responses=_SENT)
+    async def recover(request: Request, asked: Recovery) -> Response:
+        """Send a link with which a new password can be chosen. The answer is the same whoever has the address."""
+        return answer(await flows.recover(desk, asked, _visit(kit, request)))
+
+    @router.post("/resend", responses=_SENT)
+    async def resend(request: Request, asked: Resend) -> Response:
+        """Send once more what a sign-up or a change of address sent."""
+        return answer(await flows.resend(desk, asked, _visit(kit, request)))
+
+    @router.post("/verify", responses=_SESSION)
+    async def verify_code(request: Request, asked: Verification) -> Response:
+        """A session for a code, or for the token of a link."""
+        return answer(await verify.verify(desk, asked, _visit(kit, request)))
+
+    @router.get("/verify", status_code=303, response_class=Response)
+    async def follow_link(request: Request, token: str = "", token_hash: str = "", type: str = "") -> Response:
+        """A mail's link: leads on to `redirect_to` with a session in the fragment, a code in the query (PKCE), or an error in both."""
+        target = await verify.follow(desk, type, token or token_hash, _visit(kit, request))
+        # The address that led here must not travel on: it held the token.
+        return Response(status_code=303, headers={"Location": target, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
+
+
+def _own_account(desk: Desk, router: APIRouter) -> None:
+    kit = desk.kit
     current: Any = Depends(_current(kit))
+
+    @router.get("/reauthenticate", responses=_SENT)
+    async def reauthenticate(request: Request, caller: Caller = current) -> Response:
+        """Send the caller a code (`nonce`) that a change of password may ask for."""
+        return answer(await flows.reauthenticate(desk, caller, _visit(kit, request)))
 
     @router.get("/user", responses=_USER)
     async def get_user(caller: Caller = current) -> Response:
@@ -106,9 +163,9 @@ def _own_account(kit: Kit, limits: Limits, router: APIRouter) -> None:
         return answer(user_json(caller.account.user, caller.account.identities))
 
     @router.put("/user", responses=_USER)
-    async def put_user(asked: UserChange, caller: Caller = current) -> Response:
+    async def put_user(request: Request, asked: UserChange, caller: Caller = current) -> Response:
         """Change the calling user."""
-        return answer(await accounts.change_user(kit, limits, caller, asked))
+        return answer(await accounts.change_user(desk, caller, asked, _visit(kit, request)))
 
 
 def _admin(kit: Kit, router: APIRouter) -> None:
@@ -154,8 +211,11 @@ def _current(kit: Kit) -> Callable[[Request], Awaitable[Caller]]:
     return current
 
 
-def _visit(request: Request) -> Visit:
-    return Visit(client_key(request), origin_of(request))
+def _visit(kit: Kit, request: Request) -> Visit:
+    return Visit(
+        client_key(request), origin_of(request), request.query_params.get("redirect_to") or request.headers.get("redirect_to"),
+        request.headers.get("referer"), trusted=is_service(kit, request),
+    )  # fmt: skip
 
 
 def _id(text: str) -> str:

@@ -29,8 +29,12 @@ class Origin:
     user_agent: str | None = None
 
 
-def open_session_steps(t: Tables, user_id: str, method: str, origin: Origin, now: datetime) -> Script[tuple[Row, str]]:
+Opened = tuple[Row, str]  # a session's row and its refresh token
+
+
+def open_session_steps(kit: Kit, user_id: str, method: str, origin: Origin, now: datetime) -> Script[Opened]:
     """A new session and its refresh token. `method` is the first entry of `amr`."""
+    t = kit.database.tables
     token = new_refresh_token()
     [session] = yield insert(t.sessions).values(
         id=str(uuid4()), user_id=user_id, amr=[{"method": method, "timestamp": int(now.timestamp())}], ip=origin.ip,

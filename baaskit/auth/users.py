@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from uuid import uuid4
 
 from sqlalchemy import ColumnElement, and_, delete, insert, null, select, update
 
 from baaskit.auth.sessions import end_sessions_steps, revoke_here
 from baaskit.errors import BaasError
-from baaskit.errors.auth import EmailExists, PhoneExists, StillReferred, UserExists, UserNotFound, ValidationFailed
+from baaskit.errors.auth import EmailExists, PhoneExists, StillReferred, UserExists, UsernameExists, UserNotFound, ValidationFailed
 from baaskit.kernel.database import Row, Script
 from baaskit.kernel.database.tables import Tables
 from baaskit.kernel.kit import Kit
@@ -49,6 +49,7 @@ class NewUser:
     app_metadata: dict[str, Any] = field(default_factory=dict)
     role: str = "authenticated"
     banned_until: datetime | None = None
+    username: str | None = None
     id: str = field(default_factory=lambda: str(uuid4()))
 
 
@@ -65,6 +66,9 @@ class Change:
     app_metadata: dict[str, Any] | None = None
     role: str | None = None
     ban: tuple[datetime | None] | None = None  # (until,), or (None,) to lift it
+    username: str | None = None
+    drop_password: bool = False
+    new_email: tuple[str | None] | None = None  # (address,) that waits for its confirmation, or (None,) to end the waiting
 
 
 def load_steps(t: Tables, user_id: str) -> Script[Account | None]:
@@ -98,10 +102,10 @@ async def find_account(kit: Kit, user_id: str, session_id: str | None = None) ->
     return Account({column.key: rows[0][column.key] for column in t.users.c}, found), rows[0]["session_ends"]
 
 
-async def by_email(kit: Kit, email: str) -> Row | None:
-    """The live user with this (normalised) address."""
+async def by_name(kit: Kit, column: Literal["email", "phone", "username"], name: str) -> Row | None:
+    """The live user with this (normalised) address, number or name."""
     users = kit.database.tables.users
-    rows = await kit.database.query(select(users).where(users.c.email == email, users.c.deleted_at.is_(None)))
+    rows = await kit.database.query(select(users).where(users.c[column] == name, users.c.deleted_at.is_(None)))
     return rows[0] if rows else None
 
 
@@ -109,9 +113,12 @@ def create_steps(t: Tables, new: NewUser, now: datetime) -> Script[Account]:
     """Insert a user and the identities that follow from its addresses."""
     [user] = yield insert(t.users).values(**new_row(new, now)).returning(t.users)
     identities: list[Row] = []
-    for provider, address in (("email", new.email), ("phone", new.phone)):
-        if address:
-            identities += yield _identity(t, new.id, provider, address, now)
+    for provider, address in (("email", new.email), ("phone", new.phone), ("username", new.username)):
+        if address and (provider != "username" or not identities):
+            verified = new.confirmed if provider == "email" else new.phone_confirmed
+            identities += (
+                yield insert(t.identities).values(**new_identity(new.id, provider, address, now, verified)).returning(t.identities)
+            )
     return Account(user, identities)
 
 
@@ -124,8 +131,8 @@ def new_row(new: NewUser, now: datetime) -> Row:
         "id": new.id, "email": new.email, "phone": new.phone, "encrypted_password": new.hash, "role": new.role,
         "email_confirmed_at": now if new.email and new.confirmed else None,
         "phone_confirmed_at": now if new.phone and new.phone_confirmed else None,
-        "raw_app_meta_data": {**_providers(new.email, new.phone), **new.app_metadata}, "raw_user_meta_data": own,
-        "is_anonymous": not (new.email or new.phone), "banned_until": new.banned_until, "created_at": now, "updated_at": now,
+        "raw_app_meta_data": {**_providers(new.email, new.phone, new.username), **new.app_metadata}, "raw_user_meta_data": own,
+        "username": new.username, "is_anonymous": not (new.email or new.phone or new.username), "banned_until": new.banned_until, "created_at": now, "updated_at": now,
     }  # fmt: skip
 
 
@@ -143,21 +150,35 @@ def change_steps(t: Tables, user_id: str, change: Change, now: datetime) -> Scri
             values[provider] = address
             own |= {provider: address, "sub": user_id}
             yield delete(t.identities).where(t.identities.c.user_id == user_id, t.identities.c.provider == provider)
-            yield _identity(t, user_id, provider, address, now)
+            yield insert(t.identities).values(**new_identity(user_id, provider, address, now, False))
     email, phone = values.get("email", user["email"]), values.get("phone", user["phone"])
-    if "email" in values or "phone" in values:
-        app = {**app, **_providers(email, phone)}
+    username = change.username or user["username"]
+    if change.username:
+        values["username"] = username
+    if "email" in values or "phone" in values or ("username" in values and not app.get("provider")):
+        app = _merged(app, _providers(email, phone, username))
     for wanted, address, name in ((change.confirm_email, email, "email"), (change.confirm_phone, phone, "phone")):
         if wanted and address:
             values[f"{name}_confirmed_at"] = now if name in values else user[f"{name}_confirmed_at"] or now
             own |= {f"{name}_verified": True}
+            yield from _verify_identity_steps(t, user_id, name, now)
     if change.hash is not None:
         values["encrypted_password"] = change.hash
+    elif change.drop_password:
+        values["encrypted_password"] = None
+    if change.new_email is not None:
+        values["new_email"] = change.new_email[0]
+        if change.new_email[0]:
+            values["email_change_sent_at"] = now
     if change.role is not None:
         values["role"] = change.role
     if change.ban is not None:
         values["banned_until"] = change.ban[0]
-    values |= {"raw_user_meta_data": own, "raw_app_meta_data": app, "is_anonymous": user["is_anonymous"] and not (email or phone)}
+    values |= {
+        "raw_user_meta_data": own,
+        "raw_app_meta_data": app,
+        "is_anonymous": user["is_anonymous"] and not (email or phone or username),
+    }
     yield update(t.users).where(t.users.c.id == user_id).values(**values)
     changed = yield from load_steps(t, user_id)
     assert changed is not None
@@ -179,7 +200,7 @@ async def delete_user(kit: Kit, user_id: str, *, soft: bool, now: datetime) -> N
             return ended
         yield delete(t.identities).where(t.identities.c.user_id == user_id)
         yield delete(t.one_time_tokens).where(t.one_time_tokens.c.user_id == user_id)
-        gone = dict.fromkeys(("email", "phone", "encrypted_password", "new_email"))
+        gone = dict.fromkeys(("email", "phone", "encrypted_password", "new_email", "username"))
         yield (
             update(t.users)
             .where(t.users.c.id == user_id)
@@ -203,11 +224,17 @@ async def run_unique(kit: Kit, script: Callable[[], Script[T]]) -> T:
         if problem.code != "23505":
             raise
         columns = getattr(problem, "columns", ())
-        raise (EmailExists() if "email" in columns else PhoneExists() if "phone" in columns else UserExists()) from problem
+        taken = next((kind for name, kind in _TAKEN.items() if name in columns), UserExists)
+        raise taken() from problem
 
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+def own_metadata(data: dict[str, Any] | None) -> dict[str, Any]:
+    """What a user may say of itself: not the marks by which the server says what it has verified."""
+    return {key: value for key, value in (data or {}).items() if key not in ("sub", "email_verified", "phone_verified")}
 
 
 def checked_role(role: str | None) -> str | None:
@@ -219,20 +246,29 @@ def checked_role(role: str | None) -> str | None:
     return role
 
 
-def _identity(t: Tables, user_id: str, provider: str, address: str, now: datetime) -> Any:
+_TAKEN: dict[str, type[BaasError]] = {"email": EmailExists, "phone": PhoneExists, "username": UsernameExists}
+
+
+def new_identity(user_id: str, provider: str, address: str, now: datetime, verified: bool) -> Row:
+    """The columns of `auth.identities` of a way to sign in that follows from an address or a name."""
     data = {provider: address, "email_verified": False, "phone_verified": False, "sub": user_id}
-    return (
-        insert(t.identities)
-        .values(
-            user_id=user_id, provider=provider, provider_id=user_id, identity_data=data, email=address if provider == "email" else None,
-            last_sign_in_at=now, created_at=now, updated_at=now,
-        )
-        .returning(t.identities)
-    )  # fmt: skip
+    if provider in ("email", "phone"):
+        data[f"{provider}_verified"] = verified
+    return {
+        "id": str(uuid4()), "user_id": user_id, "provider": provider, "provider_id": user_id, "identity_data": data,
+        "email": address if provider == "email" else None, "last_sign_in_at": now, "created_at": now, "updated_at": now,
+    }  # fmt: skip
 
 
-def _providers(email: str | None, phone: str | None) -> dict[str, Any]:
-    names = [name for name, address in (("email", email), ("phone", phone)) if address]
+def _verify_identity_steps(t: Tables, user_id: str, provider: str, now: datetime) -> Script[None]:
+    mine = (t.identities.c.user_id == user_id) & (t.identities.c.provider == provider)
+    for identity in (yield select(t.identities.c.id, t.identities.c.identity_data).where(mine)):
+        data = {**identity["identity_data"], f"{provider}_verified": True}
+        yield update(t.identities).where(t.identities.c.id == identity["id"]).values(identity_data=data, updated_at=now)
+
+
+def _providers(email: str | None, phone: str | None, username: str | None) -> dict[str, Any]:
+    names = [name for name, address in (("email", email), ("phone", phone)) if address] or (["username"] if username else [])
     return {"provider": names[0], "providers": names} if names else {}
 
 

@@ -7,7 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from baaskit.auth.sessions import Opened
 from baaskit.auth.tokens import access_token
+from baaskit.auth.users import Account
 from baaskit.kernel.database import Row
 from baaskit.kernel.kit import Kit
 
@@ -124,6 +126,12 @@ def _identity_json(identity: Row) -> dict[str, Any]:
     if identity["email"]:
         shown["email"] = identity["email"]
     return shown
+
+
+def opened_json(kit: Kit, account: Account, opened: Opened, now: datetime) -> dict[str, Any]:
+    """A `SessionView` of a session that has just been opened."""
+    session, token = opened
+    return session_json(kit, {**account.user, "last_sign_in_at": now}, account.identities, session, token, int(now.timestamp()))
 
 
 def session_json(kit: Kit, user: Row, identities: list[Row], session: Row, refresh_token: str, now: int) -> dict[str, Any]:

@@ -56,6 +56,12 @@ class WeakPassword(AuthError):
         return {**super().auth(dated=dated), "weak_password": {"reasons": list(self.reasons)}}
 
 
+class CaptchaFailed(AuthError):
+    """captcha protection: request disallowed"""
+
+    status, code = 400, "captcha_failed"
+
+
 class SamePassword(AuthError):
     """New password should be different from the old password."""
 
@@ -69,6 +75,61 @@ class OverLimit(AuthError):
 
     def __init__(self, wait_seconds: int) -> None:
         super().__init__(None, headers={"Retry-After": str(wait_seconds)})
+
+
+class OverMailLimit(AuthError):
+    """A mail to this address was asked for a moment ago."""
+
+    status, code = 429, "over_email_send_rate_limit"
+
+    def __init__(self, wait_seconds: int) -> None:
+        words = f"For security purposes, you can only request this after {wait_seconds} seconds."
+        super().__init__(words, headers={"Retry-After": str(wait_seconds)})
+
+
+class OverSmsLimit(OverMailLimit):
+    """A text message to this number was asked for a moment ago."""
+
+    status, code = 429, "over_sms_send_rate_limit"
+
+
+# ---- links, codes and flows ------------------------------------------------------------------------------------------
+
+
+class OtpExpired(AuthError):
+    """Token has expired or is invalid"""
+
+    status, code = 403, "otp_expired"
+
+
+class FlowNotFound(AuthError):
+    """invalid flow state, no valid flow state found"""
+
+    status, code = 404, "flow_state_not_found"
+
+
+class FlowExpired(AuthError):
+    """invalid flow state, flow state has expired"""
+
+    status, code = 422, "flow_state_expired"
+
+
+class BadVerifier(AuthError):
+    """code challenge does not match previously saved code verifier"""
+
+    status, code = 400, "bad_code_verifier"
+
+
+class ReauthenticationNeeded(AuthError):
+    """Password update requires reauthentication"""
+
+    status, code = 400, "reauthentication_needed"
+
+
+class ReauthenticationInvalid(AuthError):
+    """Nonce has expired or is invalid"""
+
+    status, code = 422, "reauthentication_not_valid"
 
 
 # ---- who calls -------------------------------------------------------------------------------------------------------
@@ -117,6 +178,12 @@ class EmailNotConfirmed(AuthError):
     """Email not confirmed"""
 
     status, code = 400, "email_not_confirmed"
+
+
+class PhoneNotConfirmed(AuthError):
+    """Phone not confirmed"""
+
+    status, code = 400, "phone_not_confirmed"
 
 
 class UserBanned(AuthError):
@@ -174,6 +241,12 @@ class PhoneExists(AuthError):
     """A user with this phone number has already been registered"""
 
     status, code = 422, "phone_exists"
+
+
+class UsernameExists(AuthError):
+    """A user with this name exists already"""
+
+    status, code = 422, "username_exists"
 
 
 class UserExists(AuthError):

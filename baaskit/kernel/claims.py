@@ -23,12 +23,17 @@ _ONLY_SIGNATURE: Any = {f"verify_{claim}": False for claim in ("exp", "aud", "ia
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """The verified caller of one request. `jwt` is the whole claim set; `token` what it was read from."""
+    """The verified caller of one request. `jwt` is the whole claim set; `token` what it was read from.
+
+    `is_foreign`: the HS256 secret signed it, not one of our signing keys: a token of the system that a project came from. Its
+    session is none of ours; its time and its user count all the same.
+    """
 
     role: str
     uid: str | None = None
     jwt: Mapping[str, Any] = field(default_factory=dict)
     token: str | None = None
+    is_foreign: bool = False
 
     @property
     def email(self) -> str | None:
@@ -77,6 +82,11 @@ class Verifier:
         self._api_keys = dict(api_keys)
         self._known: dict[str, Claims] = {}
         self._revoked: dict[str, float] = {}  # session id → forget after (unix seconds)
+
+    def replace_keys(self, public_keys: Mapping[str, Any], secret: str, api_keys: Mapping[str, str]) -> None:
+        """From now on these keys verify; whatever was verified before is verified anew. Ended sessions stay ended."""
+        self._public_keys, self._secret, self._api_keys = dict(public_keys), secret, dict(api_keys)
+        self._known = {}
 
     def verify(self, token: str | None, now: float) -> Claims:
         """Claims of `token` at `now` (unix seconds); no token → anonymous. Raises InvalidToken, ExpiredToken, EndedSession."""
@@ -128,7 +138,7 @@ class Verifier:
             raise InvalidToken("claim sub must be text")
         if role == "authenticated" and "exp" not in payload:
             raise InvalidToken("claim exp is missing")
-        return Claims(role, subject or None, payload, token)
+        return Claims(role, subject or None, payload, token, by_secret)
 
 
 def _is_time(value: object) -> bool:

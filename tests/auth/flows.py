@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import time
 from dataclasses import dataclass
+from urllib.parse import parse_qs, urlsplit
 
+import httpx2
 import pytest
 from supabase import AuthApiError, AuthWeakPasswordError, acreate_client, create_client
 
@@ -77,6 +80,37 @@ def look_after_users(server: Server) -> None:
     assert refused.value.code == "not_admin"
 
 
+def message_to(server: Server, address: str) -> dict[str, str]:
+    """The newest message to an address."""
+    for _ in range(500):
+        answer = httpx2.get(f"{server.url}/auth/v1/mailbox", headers={"accept": "application/json"})
+        found = [message for message in answer.json()["messages"] if message["to"] == address]
+        if found:
+            return found[0]
+        time.sleep(0.02)
+    raise AssertionError(f"no message to {address}")
+
+
+def sign_in_by_mail_and_phone(server: Server) -> None:
+    client = create_client(server.url, server.anon_key)
+    client.auth.sign_in_with_otp({"email": "kim@example.com"})
+    verified = client.auth.verify_otp({"type": "email", "email": "kim@example.com", "token": message_to(server, "kim@example.com")["code"]})
+    assert verified.session is not None
+    client.auth.reset_password_for_email("kim@example.com")
+    link = ""
+    while "recovery" not in link:
+        link = message_to(server, "kim@example.com")["link"]
+    token = parse_qs(urlsplit(link).query)["token"][0]
+    recovered = create_client(server.url, server.anon_key)
+    assert recovered.auth.verify_otp({"type": "recovery", "token_hash": token}).user.email == "kim@example.com"  # type: ignore[union-attr]
+    client.auth.sign_in_with_otp({"phone": "+4987654321"})
+    code = message_to(server, "4987654321")["code"]
+    assert client.auth.verify_otp({"type": "sms", "phone": "+4987654321", "token": code}).user.phone == "4987654321"  # type: ignore[union-attr]
+    with pytest.raises(AuthApiError) as refused:
+        client.auth.verify_otp({"type": "sms", "phone": "+4987654321", "token": code})
+    assert refused.value.code == "otp_expired"
+
+
 async def keep_a_session_over_refreshes(server: Server) -> None:
     client = await acreate_client(server.url, server.anon_key)
     await client.auth.sign_up({"email": "zoe@example.com", "password": "correct horse"})
@@ -94,5 +128,6 @@ if __name__ == "__main__":
     found = Server(os.environ["URL"], os.environ["ANON"], os.environ["SERVICE"])
     sign_up_in_and_out(found)
     look_after_users(found)
+    sign_in_by_mail_and_phone(found)
     asyncio.run(keep_a_session_over_refreshes(found))
-    print(json.dumps({"passed": 3}))
+    print(json.dumps({"passed": 4}))

@@ -9,7 +9,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,22 +17,33 @@ from tests.auth.server import Running, serve
 
 pytestmark = pytest.mark.client
 
+# Mails are kept for the flows to read.
+MAIL = {"mail_mailbox": True, "mail_interval_seconds": 0, "mail_limit_per_address": 1000, "sms_provider": "mailbox"}
 HERE = Path(__file__).parent
 CLIENTS = HERE.parent / "clients"
 
 
-@pytest.fixture
-def server(database_url: str, tmp_path: Path) -> Iterator[Running]:
-    with serve(database_url, tmp_path, anonymous_users=True) as running:
-        yield running
+def run(command: tuple[str, str], server: Running, **more: str) -> dict[str, int]:
+    program, script = command
+    keys = {"URL": server.url, "ANON": server.anon_key, "SERVICE": server.service_role_key, "CLIENTS": str(CLIENTS)}
+    done = subprocess.run(
+        [program, str(HERE / script)], env={**os.environ, **keys, **more}, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    passed: dict[str, int] = json.loads(done.stdout.splitlines()[-1])
+    return passed
 
 
 @pytest.mark.parametrize(
-    ("command", "flows"), [((sys.executable, "flows.py"), 3), (("node", "flows.mjs"), 8)], ids=["python", "javascript"]
+    ("command", "flows"), [((sys.executable, "flows.py"), 4), (("node", "flows.mjs"), 10)], ids=["python", "javascript"]
 )
-def test_an_official_client_signs_up_in_and_out_and_looks_after_users(server: Running, command: tuple[str, str], flows: int) -> None:
-    program, script = command
-    environment = {**os.environ, "URL": server.url, "ANON": server.anon_key, "SERVICE": server.service_role_key, "CLIENTS": str(CLIENTS)}
-    done = subprocess.run([program, str(HERE / script)], env=environment, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert json.loads(done.stdout.splitlines()[-1]) == {"passed": flows}
+def test_an_official_client_signs_up_in_and_out_and_looks_after_users(
+    database_url: str, tmp_path: Path, command: tuple[str, str], flows: int
+) -> None:
+    with serve(database_url, tmp_path, anonymous_users=True, **MAIL) as server:
+        assert run(command, server) == {"passed": flows}
+
+
+def test_an_official_client_confirms_addresses(database_url: str, tmp_path: Path) -> None:
+    with serve(database_url, tmp_path, mail_confirm=True, **MAIL) as server:
+        assert run(("node", "flows.mjs"), server, CONFIRM="1") == {"passed": 3}

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from baaskit.auth.addresses import email_address, phone_number
-from baaskit.auth.limits import WINDOW_SECONDS, Limits, client_of
+from baaskit.auth.limits import WINDOW_SECONDS, Buckets, client_of
 from baaskit.auth.requests import duration
 from baaskit.auth.tokens import digest, new_refresh_token, successor
 from baaskit.errors.auth import OverLimit, ValidationFailed
@@ -81,7 +81,7 @@ def test_an_endless_ban_stays_within_the_calendar() -> None:
 
 
 def test_a_bucket_empties_refills_and_tells_the_wait() -> None:
-    limits = Limits()
+    limits = Buckets()
     for _ in range(3):
         limits.take("account", "ada", 3, 1000.0)
     with pytest.raises(OverLimit) as refused:
@@ -94,7 +94,7 @@ def test_a_bucket_empties_refills_and_tells_the_wait() -> None:
 
 
 def test_what_is_given_back_does_not_count() -> None:
-    limits = Limits()
+    limits = Buckets()
     for _ in range(10):
         limits.take("account", "ada", 1, 5.0)
         limits.give_back("account", "ada")
@@ -102,7 +102,7 @@ def test_what_is_given_back_does_not_count() -> None:
 
 def test_strangers_cannot_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("baaskit.auth.limits._MOST_BUCKETS", 100)
-    limits = Limits()
+    limits = Buckets()
     for number in range(1000):
         limits.take("address", str(number), 3, 1000.0)
     assert len(limits._buckets) <= 100

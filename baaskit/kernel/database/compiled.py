@@ -77,17 +77,20 @@ class Compiler:
         values = dict(sql_compiler.construct_params(params, extracted_parameters=found[1]))
         if sql_compiler.post_compile_params or sql_compiler.literal_execute_params:
             expanded = sql_compiler._process_parameters_for_postcompile(values)
-            compiled = self._describe(sql_compiler, expanded.statement, tuple(expanded.positiontup or ()), dict(expanded.processors))
+            processors = {**self._processors(sql_compiler), **expanded.processors}  # an expanded IN names only its own
+            compiled = self._describe(sql_compiler, expanded.statement, tuple(expanded.positiontup or ()), processors)
             return compiled, {**values, **expanded.additional_parameters}
         ready: Compiled = sql_compiler.__dict__.get("_baaskit") or self._remember(sql_compiler)
         return ready, values
 
     def _remember(self, sql_compiler: SQLCompiler) -> Compiled:
         """Describe once and keep the description on SQLAlchemy's own cached object, so that both leave the cache together."""
-        processors = {k: v for k, v in sql_compiler._bind_processors.items() if not isinstance(v, tuple)}
-        compiled = self._describe(sql_compiler, sql_compiler.string, tuple(sql_compiler.positiontup or ()), processors)
+        compiled = self._describe(sql_compiler, sql_compiler.string, tuple(sql_compiler.positiontup or ()), self._processors(sql_compiler))
         sql_compiler.__dict__["_baaskit"] = compiled
         return compiled
+
+    def _processors(self, sql_compiler: SQLCompiler) -> dict[str, Any]:
+        return {name: convert for name, convert in sql_compiler._bind_processors.items() if not isinstance(convert, tuple)}
 
     def _describe(self, sql_compiler: SQLCompiler, text: str, order: tuple[str, ...], processors: dict[str, Any]) -> Compiled:
         columns, converts = [], []

@@ -189,8 +189,9 @@ class Tables:
             Column("confirmation_sent_at", Moment()), Column("recovery_sent_at", Moment()), Column("email_change_sent_at", Moment()),
             Column("new_email", Text), Column("last_sign_in_at", Moment()), Column("banned_until", Moment()), Column("deleted_at", Moment()),
             self._object("raw_app_meta_data"), self._object("raw_user_meta_data"), self._flag("is_anonymous"),
-            self._at(), self._at("updated_at"),
+            self._at(), self._at("updated_at"), Column("username", Text),
         )  # fmt: skip
+        Index("users_username_key", self.users.c.username, unique=True)
         self.identities = self._table(
             "auth", "identities", self._id(), self._user(),
             Column("provider", Text, nullable=False), Column("provider_id", Text, nullable=False), self._object("identity_data"),
@@ -212,10 +213,33 @@ class Tables:
         self.one_time_tokens = self._table(
             "auth", "one_time_tokens", self._id(), self._user(), Column("kind", Text, nullable=False),
             Column("token_hash", Text, nullable=False, unique=True), Column("relates_to", Text, nullable=False, server_default=""),
-            Column("expires_at", Moment(), nullable=False), self._at(),
+            Column("expires_at", Moment(), nullable=False), self._at(), Column("code_hash", Text),
+            Column("attempts", Integer, nullable=False, server_default=text("0")), self._object("data"), Column("flow_id", Uid()),
         )  # fmt: skip
+        Index("one_time_tokens_relates_to_idx", self.one_time_tokens.c.relates_to)
+        Index("one_time_tokens_user_id_idx", self.one_time_tokens.c.user_id)
+        self._define_auth_work()
         for table, column in ((self.identities, "user_id"), (self.sessions, "user_id"), (self.refresh_tokens, "session_id")):
             Index(f"{table.name.split('.')[-1]}_{column}_idx", table.c[column])
+
+    def _define_auth_work(self) -> None:
+        """What sign-in has under way: flows between two requests, messages to send, and the record of what happened."""
+        self.flow_states = self._table(
+            "auth", "flow_states", self._id(), self._user(nullable=True), Column("method", Text, nullable=False),
+            Column("code_hash", Text, unique=True), Column("challenge", Text, nullable=False), Column("challenge_method", Text, nullable=False),
+            self._object("data"), Column("expires_at", Moment(), nullable=False), self._at(),
+        )  # fmt: skip
+        self.outbox = self._table(
+            "auth", "outbox", self._id(), self._user(nullable=True), Column("kind", Text, nullable=False), Column("address", Text, nullable=False),
+            self._object("data"), self._flag("prepared"), Column("attempts", Integer, nullable=False, server_default=text("0")),
+            Column("due_at", Moment()), Column("sent_at", Moment()), Column("error", Text), self._at(),
+        )  # fmt: skip
+        Index("outbox_due_at_idx", self.outbox.c.due_at)
+        self.audit_log = self._table(
+            "auth", "audit_log_entries", self._id(), self._at("at"), Column("action", Text, nullable=False), Column("user_id", Text),
+            Column("actor", Text, nullable=False), Column("ip", Text), self._object("details"),
+        )  # fmt: skip
+        Index("audit_log_entries_at_idx", self.audit_log.c.at)
 
     def _define_storage(self) -> None:
         self.buckets = self._table(
