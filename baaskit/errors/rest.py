@@ -72,6 +72,24 @@ class NotEmbedded(BaasError):
         )
 
 
+class UnorderedLimit(BaasError):
+    """A 'limit' was applied without an explicit 'order'"""
+
+    status, code = 400, "PGRST109"
+
+    def __init__(self) -> None:
+        super().__init__(None, hint="Apply an 'order' using unique column(s)")
+
+
+class NotWritable(BaasError):
+    """A view is read only."""
+
+    status, code = 405, "55000"
+
+    def __init__(self, verb: str, name: str) -> None:
+        super().__init__(f'cannot {verb} view "{name}"', hint="Write to the tables that the view reads.")
+
+
 class LimitedPut(BaasError):
     """limit/offset querystring parameters are not allowed for PUT"""
 
@@ -267,7 +285,7 @@ class UnknownColumn(BaasError):
 # ---- errors of a database, by SQLSTATE --------------------------------------------------------------------------------
 
 _BY_STATE: dict[str, int] = {
-    "23503": 409, "23505": 409, "42501": 403, "42883": 404, "42P01": 404, "42P17": 500, "25006": 405, "21000": 500, "53400": 500,
+    "23503": 409, "23505": 409, "42501": 403, "42883": 404, "42P01": 404, "42P17": 500, "25006": 405, "21000": 400, "53400": 500,
     "57P01": 503, "P0001": 400, "22023": 400,
 }  # fmt: skip
 _BY_CLASS: dict[str, int] = {
@@ -282,13 +300,11 @@ class SqlState(BaasError):
     def __init__(self, state: str, message: str, *, details: Any = None, hint: str | None = None) -> None:
         super().__init__(message, details=details, hint=hint)
         self.code = state
-        self.status = status_of(state, message)
+        self.status = status_of(state)
 
 
-def status_of(state: str, message: str = "") -> int:
+def status_of(state: str) -> int:
     """The HTTP status of a SQLSTATE (wire.md §1.6); 42501 is 401 instead for an anonymous caller, which the edge knows."""
-    if state == "21000" and message.endswith("requires a WHERE clause"):
-        return 400
     if state.startswith("PT") and state[2:].isdigit():
         return int(state[2:])
     return _BY_STATE.get(state) or _BY_CLASS.get(state[:2]) or 400

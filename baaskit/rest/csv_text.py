@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from baaskit.errors.rest import InvalidBody
+from baaskit.kernel.database.casts import jsonb_order
 from baaskit.kernel.plan import ColumnOut, EmbedOut, ReadPlan
 from baaskit.kernel.schema import Type
 
@@ -75,7 +76,7 @@ def _text(value: Any, kind: Type) -> str:
     if kind.array and isinstance(value, list):
         return "{" + ",".join(_member(item, kind) for item in value) + "}"
     if kind.family == "json":
-        return _json_text(value)
+        return _json_text(jsonb_order(value) if kind.name == "jsonb" else value)
     if isinstance(value, bool):
         return "t" if value else "f"
     if isinstance(value, str):

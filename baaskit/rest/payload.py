@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from baaskit.errors.rest import InvalidBody
+from baaskit.errors.rest import InvalidBody, UnsupportedHere
 from baaskit.kernel.claims import Claims
 from baaskit.kernel.query import Preferences, Query
 from baaskit.kernel.schema import Table
@@ -51,16 +51,18 @@ def _picked(records: list[Record], columns: tuple[str, ...], defaults: bool) -> 
     return [{name: record.get(name) for name in columns} for record in records]
 
 
-def update_payload(body: Any, raw: bytes, query: Query) -> Payload:
-    """The one record of an update."""
-    if isinstance(body, list) and len(body) == 1:
-        body, raw = body[0], orjson.dumps(body[0])
+def update_payload(body: Any, raw: bytes, query: Query, preferences: Preferences) -> Payload:
+    """The one record of an update; an empty list is one that sets nothing. A column of `columns=` that it lacks becomes null."""
+    if isinstance(body, list) and len(body) <= 1:
+        body = body[0] if body else {}
+        raw = orjson.dumps(body)
     if not isinstance(body, dict):
         raise InvalidBody("Empty or invalid json")
-    if query.columns is not None:
-        record = {name: body[name] for name in query.columns if name in body}
-        return Payload([record], tuple(record))
-    return Payload([body], tuple(body), raw.decode())
+    if query.columns is None:
+        return Payload([body], tuple(body), raw.decode())
+    if preferences.missing == "default" and any(name not in body for name in query.columns):
+        raise UnsupportedHere("missing=default is for inserts: name only columns that the body has.")
+    return Payload([{name: body.get(name) for name in query.columns}], query.columns)
 
 
 def caller_columns(table: Table) -> tuple[tuple[str, str], ...]:

@@ -168,14 +168,11 @@ _address = lru_cache(maxsize=1024)(quote)
 
 
 def applied(preferences: Preferences, counted: str, names: tuple[str, ...]) -> list[tuple[bytes, bytes]]:
-    """`Preference-Applied`: what was honoured, in its words. A count is named by how it was really made."""
-    words = []
-    for word in preferences.applied:
-        name, _, _value = word.partition("=")
-        if name == "count" and counted:
-            words.append(f"count={counted}")
-        elif name in names and name != "count":
-            words.append(word)
+    """`Preference-Applied`: what was honoured, in the order of `names`. A count is named by how it was really made."""
+    given = {word.partition("=")[0]: word for word in preferences.applied}
+    if "count" in given:
+        given["count"] = f"count={counted}" if counted else ""
+    words = [given[name] for name in names if given.get(name)]
     return [(b"preference-applied", ", ".join(words).encode())] if words else []
 
 

@@ -25,7 +25,7 @@ from baaskit.rest.request import Media, Request, read_payload
 
 T = TypeVar("T")
 Steps = Generator[Sql, list[Any], Written]
-_APPLIED = ("return", "count", "resolution", "missing", "handling", "max-affected", "tx")
+_APPLIED = ("resolution", "missing", "return", "count", "tx", "handling", "max-affected")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ async def plan_write(plans: Plans, hooks: Hooks, table: TableName, request: Requ
     query, preferences = query_of(plans, request), parse_preferences(request.prefer)
     described = find_table(plans.database.catalog, table)
     if request.method == "PATCH":
-        payload = update_payload(*read_payload(body, request.headers), query)
+        payload = update_payload(*read_payload(body, request.headers), query, preferences)
         compiled, payload = await _plan_update(plans, hooks, described, query, preferences, request, payload)
     elif request.method == "DELETE":
         await hooks.before_write.run(Write(table, "delete", [], request.claims))
@@ -166,11 +166,10 @@ def _put(table: Table, query: Query, payload: Payload, preferences: Preferences)
 
 def _planned(compiled: CompiledWrite, query: Query, preferences: Preferences, request: Request, payload: Payload) -> PlannedWrite:
     media = request.media
-    single = media.single and preferences.answer == "representation"
 
     def steps() -> Steps:
         written = yield from compiled.script(payload.records, query.values, request.claims, payload.raw)
-        if single and written.affected != 1:
+        if media.single and written.affected != 1:
             raise NotSingular(written.affected)
         if preferences.max_affected is not None and written.affected > preferences.max_affected:
             raise MaxAffected(written.affected)

@@ -12,6 +12,7 @@ from baaskit.errors import BaasError
 from baaskit.errors.rest import (
     AmbiguousRelation,
     NoRelation,
+    NotWritable,
     PermissionDenied,
     SqlState,
     TooComplex,
@@ -179,7 +180,7 @@ def test_writes_carry_both_sides_of_their_policies() -> None:
     ):
         with pytest.raises(SqlState, match="requires a WHERE clause"):
             run()
-    with pytest.raises(SqlState, match='cannot delete from view "cheap"'):
+    with pytest.raises(NotWritable, match='cannot delete from view "cheap"'):
         plan_delete(asked("id=eq.1"), CATALOG, TableName("public", "cheap"), "service_role")
     with pytest.raises(SqlState, match="ON CONFLICT"):
         plan_insert(asked("on_conflict=name"), CATALOG, pets, "service_role", ["name"], resolution="merge-duplicates")

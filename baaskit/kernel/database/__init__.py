@@ -121,6 +121,11 @@ class Database:
         """Rows (tuple-like) of one already compiled read statement, straight from the driver: the hot path. Raises StatementTimeout."""
         return await self.driver.fetch(text, params, seconds)
 
+    def expect(self, text: str) -> None:
+        """Announces a text that `fetch_raw` will run, so that a slow one is kept off the event loop from the first time on."""
+        if isinstance(self.driver, SqliteDriver):
+            self.driver.expect(text)
+
     def compile(self, statement: Executable) -> Compiled:
         """Text and parameter order of a statement, for callers that keep it."""
         return self.driver.compiler.compile(statement)[0]

@@ -18,6 +18,8 @@ from sqlalchemy.types import Text, UserDefinedType
 from baaskit.errors.rest import SqlState, UnsupportedHere
 from baaskit.kernel.database.binding import Binds
 from baaskit.kernel.database.capture import literal
+from baaskit.kernel.database.rest_functions import compile_pattern, sort_key
+from baaskit.kernel.database.textsearch import check_config, parse_query
 from baaskit.kernel.database.values import coerce_text
 from baaskit.kernel.plan import Place, Test
 from baaskit.kernel.query import Step, Value
@@ -182,8 +184,10 @@ class SqliteWords:
         return found
 
     def order_value(self, place: Place, reference: Sql) -> Sql:
-        """An enum sorts by the order of its labels."""
+        """An enum sorts by the order of its labels, JSON and arrays by their values."""
         kind = place.type
+        if kind.array or kind.family == "json":
+            return sort_key_of(self.value(place, reference), kind)
         if kind.labels and not kind.array:
             return self._ranked(self.value(place, reference), kind)
         return self.value(place, reference)
@@ -192,16 +196,20 @@ class SqliteWords:
         left, kind, operator = self.value(test.place, reference), test.place.type, test.operator
         if operator == "is":
             return _is(left, test.word)
-        if test.place.steps and not test.place.steps[-1].as_text:
-            return self._json_test(left, test)
-        if operator == "in":
-            return self._in(left, kind, test.slot)
+        if operator in _SEARCH:
+            return self._search(left, kind, test)
         if operator in ("cs", "cd", "ov"):
             return self._contains(left, kind, test)
-        if operator in ("match", "imatch", "fts", "plfts", "phfts", "wfts", *_RANGES):
-            raise UnsupportedHere(f"The operator {operator} is not available on SQLite.", hint=NOT_ON_SQLITE)
+        if operator in _RANGES:
+            raise UnsupportedHere(f"The operator {operator} is not available on SQLite: it has no ranges.", hint=NOT_ON_SQLITE)
+        if kind.array or kind.family == "json":
+            return self._by_key(left, kind, test)
+        if operator == "in":
+            return self._in(left, kind, test.slot)
         if test.quantifier:
             return self._quantified(left, kind, test)
+        if operator in ("match", "imatch"):
+            return _matches(left, self.binds.slot(test.slot, _pattern(operator)), operator)
         if operator in ("like", "ilike"):
             return _like(left, self.binds.slot(test.slot, like_pattern), operator)
         right = self.binds.slot(test.slot, _stored(kind), _Raw)
@@ -209,12 +217,36 @@ class SqliteWords:
             left, right = self._ranked(left, kind), self._ranked(right, kind)
         return infix(left, "IS NOT" if operator == "isdistinct" else _COMPARE[operator], right)
 
-    def _json_test(self, left: Sql, test: Test) -> Sql:
-        if test.operator not in ("eq", "neq", "isdistinct") or test.quantifier:
-            raise UnsupportedHere("JSON values can only be compared for equality on SQLite; use ->> to compare text.", hint=NOT_ON_SQLITE)
-        # Both sides pass the same function, so that the same JSON has the same text.
-        right = func.baas_json_get(self.binds.slot(test.slot, _json_in_array), literal_column("0"))
+    def _by_key(self, left: Sql, kind: Type, test: Test) -> Sql:
+        """JSON and arrays compare by a key that is the same for every spelling of a value."""
+        stored, is_array = _stored(kind), int(kind.array)
+        left = sort_key_of(left, kind)
+        if test.operator == "in" or test.quantifier:
+
+            def listed(values: Value) -> str:
+                assert isinstance(values, tuple)
+                return orjson.dumps([(sort_key(stored(value), is_array) or b"").hex() for value in values]).decode()
+
+            each = func.json_each(self.binds.slot(test.slot, listed)).table_valued("value").alias(self._name())
+            if test.operator == "in":
+                return infix(func.lower(func.hex(left)), "IN", members(each.c.value, each))
+            return _any_of(left, infix(func.lower(func.hex(left)), _COMPARE[test.operator], each.c.value), each, test.quantifier)
+        right = self.binds.slot(test.slot, lambda value: sort_key(stored(value), is_array), _Raw)
         return infix(left, "IS NOT" if test.operator == "isdistinct" else _COMPARE[test.operator], right)
+
+    def _search(self, left: Sql, kind: Type, test: Test) -> Sql:
+        config, operator = check_config(test.word), test.operator
+
+        def checked(value: Value) -> str:
+            parse_query(operator, config, str(value))  # refused even where no row would be looked at
+            return str(value)
+
+        words: list[Sql] = [
+            literal_column(str(int(kind.family == "json"))),
+            literal_column(literal(config)),
+            literal_column(literal(operator)),
+        ]
+        return infix(func.baas_search(left, *words, self.binds.slot(test.slot, checked)), "=", literal_column("1"))
 
     def _in(self, left: Sql, kind: Type, slot: int) -> Sql:
         stored = _stored(kind)
@@ -230,7 +262,10 @@ class SqliteWords:
         return infix(left, "IN", members(each.c.value, each))
 
     def _quantified(self, left: Sql, kind: Type, test: Test) -> Sql:
-        convert = like_pattern if test.operator in ("like", "ilike") else _stored(kind)
+        operator = test.operator
+        convert = (
+            like_pattern if operator in ("like", "ilike") else _pattern(operator) if operator in ("match", "imatch") else _stored(kind)
+        )
 
         def listed(values: Value) -> str:
             assert isinstance(values, tuple)
@@ -238,26 +273,28 @@ class SqliteWords:
 
         each = func.json_each(self.binds.slot(test.slot, listed)).table_valued("value").alias(self._name())
         right: Sql = each.c.value
-        if test.operator in ("like", "ilike"):
-            one = _like(left, right, test.operator)
+        if operator in ("like", "ilike"):
+            one = _like(left, right, operator)
+        elif operator in ("match", "imatch"):
+            one = _matches(left, right, operator)
         else:
-            if kind.labels and test.operator in _ORDERED:
+            if kind.labels and operator in _ORDERED:
                 left, right = self._ranked(left, kind), self._ranked(right, kind)
-            one = infix(left, _COMPARE[test.operator], right)
-        wanted = one if test.quantifier == "any" else negate(one)
-        found: Sql = select(literal_column("1")).select_from(each).where(wanted).correlate_except(each).exists()
-        return case((left.is_not(None), found if test.quantifier == "any" else negate(found)))
+            one = infix(left, _COMPARE[operator], right)
+        return _any_of(left, one, each, test.quantifier)
 
     def _contains(self, left: Sql, kind: Type, test: Test) -> Sql:
-        """Arrays as sets of elements, in JSON text."""
+        """Arrays as sets of elements, where null is never the same as null; JSON as PostgreSQL's jsonb."""
         if not kind.array:
-            raise UnsupportedHere("Containment of JSON documents is not available on SQLite.", hint=NOT_ON_SQLITE)
+            right = self.binds.slot(test.slot, _stored(kind))
+            both = (left, right) if test.operator == "cs" else (right, left)
+            return infix(func.baas_json_contains(*both), "=", literal_column("1"))
         given = func.json_each(self.binds.slot(test.slot, _stored(kind))).table_valued("value").alias(self._name())
         have = func.json_each(left).table_valued("value").alias(self._name())
-        both = {"cs": (given, have), "cd": (have, given), "ov": (given, have)}[test.operator]
-        member = infix(both[0].c.value, "IN", members(both[1].c.value, both[1]))
-        wanted = member if test.operator == "ov" else negate(member)
-        found: Sql = select(literal_column("1")).select_from(both[0]).where(wanted).correlate_except(both[0]).exists()
+        inner, outer = {"cs": (given, have), "cd": (have, given), "ov": (given, have)}[test.operator]
+        member = infix(inner.c.value, "IN", members(outer.c.value, outer))
+        wanted = member if test.operator == "ov" else infix(member, "IS NOT TRUE", literal_column(""))
+        found: Sql = select(literal_column("1")).select_from(inner).where(wanted).correlate_except(inner).exists()
         return case((left.is_not(None), found if test.operator == "ov" else negate(found)))
 
     def _ranked(self, value: Sql, kind: Type) -> Sql:
@@ -298,8 +335,27 @@ def _like(left: Sql, pattern: Sql, operator: str) -> Sql:
     return infix(left, "LIKE", pattern.op("ESCAPE", precedence=100)(literal_column("'\\'")))
 
 
-def _json_in_array(value: Value) -> str:
-    return f"[{coerce_text(Type('jsonb'), str(value))}]"
+def _pattern(operator: str) -> Callable[[Value], str]:
+    def checked(value: Value) -> str:
+        compile_pattern(str(value), operator == "imatch")  # refused even where no row would be looked at
+        return str(value)
+
+    return checked
+
+
+def _matches(left: Sql, pattern: Sql, operator: str) -> Sql:
+    return infix(func.baas_match(left, pattern, literal_column(str(int(operator == "imatch")))), "=", literal_column("1"))
+
+
+def _any_of(left: Sql, one: Sql, each: Any, quantifier: str) -> Sql:
+    """Whether `one`, a condition over the rows of `each`, holds for any or for all of them; null when `left` is."""
+    wanted = one if quantifier == "any" else negate(one)
+    found: Sql = select(literal_column("1")).select_from(each).where(wanted).correlate_except(each).exists()
+    return case((left.is_not(None), found if quantifier == "any" else negate(found)))
+
+
+def sort_key_of(value: Sql, kind: Type) -> Sql:
+    return func.baas_sort_key(value, literal_column(str(int(kind.array))))
 
 
 Words = PostgresWords | SqliteWords

@@ -67,10 +67,13 @@ class Plans:
 
     def read(self, name: TableName, query: Query, role: str) -> CompiledRead:
         database, catalog = self.database, self.database.catalog
-        return self.remembered(
-            ("read", name, role, query),
-            lambda: CompiledRead(plan_read(query, catalog, name, role, self.limits), database.dialect, catalog, self.limits),
-        )
+
+        def build() -> CompiledRead:
+            found = CompiledRead(plan_read(query, catalog, name, role, self.limits), database.dialect, catalog, self.limits)
+            database.expect(found.statement.text)
+            return found
+
+        return self.remembered(("read", name, role, query), build)
 
     def insert(
         self,

@@ -7,6 +7,8 @@ text as literals (quoted), values never: they are parameters.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Select, Text, case, cast, column, false, func, literal_column, select, table
@@ -14,6 +16,7 @@ from sqlalchemy import ColumnElement, FromClause, Select, Text, case, cast, colu
 from baaskit.errors.rest import RangeNotSatisfiable, UnsupportedHere
 from baaskit.kernel.database.binding import Binds, Statement
 from baaskit.kernel.database.capture import literal, quote
+from baaskit.kernel.database.casts import check_cast
 from baaskit.kernel.database.conditions import NOT_ON_SQLITE, PgType, infix, joined, negate, words_for
 from baaskit.kernel.database.encode import json_sql
 from baaskit.kernel.plan import AggregateOut, ColumnOut, EmbedOut, EmbedTest, Group, OrderBy, Place, ReadPlan, Where, WritePlan
@@ -23,7 +26,13 @@ from baaskit.kernel.query import Value
 from baaskit.kernel.schema import Schema, Table, TableName, Type
 
 Sql = ColumnElement[Any]
+Pairs = list[tuple[str, Sql]]
+Chosen = Callable[[Select[Any]], Select[Any]]
 _OBJECT_PAIRS = 400  # SQLite's json_object takes at most 1000 arguments
+
+
+def _same(value: Sql) -> Sql:
+    return value
 
 
 def relation_of(name: TableName, columns: Sequence[str], dialect: str) -> FromClause:
@@ -32,6 +41,29 @@ def relation_of(name: TableName, columns: Sequence[str], dialect: str) -> FromCl
     if dialect == "postgresql":
         return table(name.name, *listed, schema=name.schema)
     return table(name.name if name.schema == "public" else f"{name.schema}.{name.name}", *listed)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One value of a row of the answer. `make` reads it at a row, `show` gives the form that JSON takes, `key` one to group by.
+
+    `is_json`: SQLite must be told so after a sub-select. `child` is the number of the spread embed that it is from.
+    """
+
+    name: str
+    make: Callable[[FromClause], Sql]
+    show: Callable[[Sql], Sql] = _same
+    is_json: bool = False
+    out: ColumnOut | AggregateOut | None = None
+    key: Callable[[Sql], Sql] = _same
+    child: int = -1
+
+    @property
+    def place(self) -> Place | None:
+        return self.out.place if isinstance(self.out, ColumnOut) else None
+
+    def shown(self, row: FromClause) -> Sql:
+        return self.show(self.make(row))
 
 
 class Builder:
@@ -130,12 +162,7 @@ class Builder:
             other = self.source(child.table)
             inner = select(self.words.order_value(term.place, other.c[term.place.column.name]))
             value, nullable = self._joined(inner, child, other, row).limit(literal_column("1")).scalar_subquery(), True
-        direction = value.desc() if term.descending else value.asc()
-        nulls = term.nulls or ("first" if term.descending else "last")  # PostgreSQL's rule, on both databases
-        natural = "first" if (self.dialect == "sqlite") != term.descending else "last"
-        if not nullable or nulls == natural:
-            return direction
-        return direction.nulls_first() if nulls == "first" else direction.nulls_last()
+        return _directed(value, term, self.dialect, nullable)
 
     # ---- reads --------------------------------------------------------------------------------------------------
 
@@ -144,11 +171,13 @@ class Builder:
     ) -> Select[Any]:
         """`plan` as one JSON text per row. `source` is what `row` is read from (a join that chooses rows), `by` its order
         if the plan has none."""
-        pairs = self.pairs(plan, row)
-        columns = [_object(pairs)] if self.dialect == "sqlite" else [shown.label(name) for name, shown in pairs]
-        statement: Select[Any] = select(*columns)
-        conditions = [*self.conditions(plan, row), *self.gate()]
-        statement = self._shaped(statement.select_from(row if source is None else source), plan, row, conditions, window)
+
+        def chosen(statement: Select[Any]) -> Select[Any]:
+            conditions = [*self.conditions(plan, row), *self.gate()]  # the gate last: the embeds' values pass it too
+            statement = statement.select_from(row if source is None else source)
+            return statement.where(*conditions) if conditions else statement
+
+        statement = self._shaped(plan, row, chosen, self._whole, window)
         if by and not plan.order:
             statement = statement.order_by(*by)
         if self.dialect == "sqlite":
@@ -164,15 +193,45 @@ class Builder:
         statement = select(func.count()).select_from(row)
         return statement.where(*conditions) if conditions else statement
 
-    def _shaped(self, statement: Select[Any], plan: ReadPlan, row: FromClause, conditions: list[Sql], window: bool) -> Select[Any]:
-        if conditions:
-            statement = statement.where(*conditions)
+    def _whole(self, pairs: Pairs) -> list[Sql]:
+        """Columns of a row that becomes one JSON object: on PostgreSQL the row itself does."""
+        return [_object(pairs).label("j")] if self.dialect == "sqlite" else [shown.label(name) for name, shown in pairs]
+
+    def _shaped(self, plan: ReadPlan, row: FromClause, chosen: Chosen, columns: Callable[[Pairs], list[Sql]], window: bool) -> Select[Any]:
+        """The outputs of `plan` over the rows that `chosen` adds to a select: grouped, ordered and cut as asked."""
+        cells = self._cells(plan)
         if plan.aggregates:
-            groups = [self._grouped(out, row) for out in plan.outputs if isinstance(out, ColumnOut)]
-            statement = statement.group_by(*groups) if groups else statement
-        if plan.order:
-            statement = statement.order_by(*self.order(plan.order, plan, row))
+            statement = self._grouped(plan, row, cells, chosen, columns)
+        else:
+            statement = chosen(select(*columns([(cell.name, cell.shown(row)) for cell in cells])))
+            if plan.order:
+                statement = statement.order_by(*self.order(plan.order, plan, row))
         return self._windowed(statement, plan) if window else statement
+
+    def _grouped(
+        self, plan: ReadPlan, row: FromClause, cells: list[Cell], chosen: Chosen, columns: Callable[[Pairs], list[Sql]]
+    ) -> Select[Any]:
+        """The values of every row first, then the groups: so that what comes from another table can be grouped by too."""
+        inner = chosen(select(*[cell.key(cell.make(row)).label(f"c{n}") for n, cell in enumerate(cells)])).subquery(f"g{self._next()}")
+        references: list[Sql] = [literal_column(f"{inner.name}.c{n}") for n in range(len(cells))]
+        groups = [one for one, cell in zip(references, cells, strict=True) if not isinstance(cell.out, AggregateOut)]
+        pairs: Pairs = []
+        for one, cell in zip(references, cells, strict=True):
+            if isinstance(cell.out, AggregateOut):
+                pairs.append((cell.name, self._aggregate(cell.out, one)))
+            else:
+                pairs.append((cell.name, self._again(cell, cell.show(one))))
+        statement = select(*columns(pairs)).select_from(inner)
+        if groups:
+            statement = statement.group_by(*groups)
+        for term in plan.order:
+            number = next(n for n, cell in enumerate(cells) if (cell.place, cell.child) == (term.place, term.child))
+            statement = statement.order_by(_directed(references[number], term, self.dialect, nullable=True))
+        return statement
+
+    def _again(self, cell: Cell, value: Sql) -> Sql:
+        """SQLite forgets that a text out of a sub-select is JSON; say it again where it is."""
+        return func.json(value) if self.dialect == "sqlite" and cell.is_json else value
 
     def _windowed(self, statement: Select[Any], plan: ReadPlan) -> Select[Any]:
         if plan.limit >= 0 or plan.max_rows is not None:
@@ -199,38 +258,45 @@ class Builder:
             return self.binds.slot(slot, convert)
         return cast(cast(self.binds.slot(slot, lambda value: str(convert(value))), Text), PgType(Type("int8")))
 
-    def _grouped(self, out: ColumnOut, row: FromClause) -> Sql:
-        return self._cast(out, self.words.value(out.place, row.c[out.place.column.name]))
-
-    def pairs(self, plan: ReadPlan, row: FromClause) -> list[tuple[str, Sql]]:
-        """Names and values of one row's JSON."""
-        found: list[tuple[str, Sql]] = []
-        for out in plan.outputs:
-            if isinstance(out, ColumnOut):
-                found.append((out.name, self.shown(out, row)))
-            elif isinstance(out, AggregateOut):
-                found.append((out.name, self._aggregate(out, row)))
-            elif out.spread:
-                found += self._spread(plan.children[out.child], row)
-            else:
-                found.append((out.name, self._embedded(plan.children[out.child], row)))
-        return list({name: (name, shown) for name, shown in reversed(found)}.values())[::-1]
-
     # ---- values of a row ----------------------------------------------------------------------------------------
 
-    def shown(self, out: ColumnOut, row: FromClause) -> Sql:
-        """A column as the answer shows it."""
-        place = out.place
-        reference = row.c[place.column.name]
+    def _cells(self, plan: ReadPlan) -> list[Cell]:
+        """The values of one row, by the names of the answer; of two of one name the first."""
+        found: list[Cell] = []
+        for out in plan.outputs:
+            if not isinstance(out, EmbedOut):
+                found.append(self._cell(out))
+                continue
+            child = plan.children[out.child]
+            if out.spread:
+                found += self._spread(child, out.child)
+            else:
+                found.append(Cell(out.name, partial(self._embedded, child), is_json=True, key=self._comparable))
+        return list({cell.name: cell for cell in reversed(found)}.values())[::-1]
+
+    def _cell(self, out: ColumnOut | AggregateOut) -> Cell:
+        if isinstance(out, AggregateOut):
+            return Cell(out.name, lambda row: self._argument(out, row), out=out)
+        place, kind = out.place, out.cast or out.place.type
+        is_json = kind.array or kind.family in ("json", "bool") or (kind.family == "numeric" and "," in kind.modifiers)
         if self.dialect == "postgresql":
-            return self._cast(out, self.words.value(place, reference))
-        if out.cast is not None:
-            found = self._cast(out, self.words.value(place, reference))
-            return func.json(found) if out.cast.family == "json" else found
-        if not place.steps:
-            return literal_column(json_sql(place.column, f"{row.name}.{quote(place.column.name)}"))  # type: ignore[attr-defined]
-        found = self.words.value(place, reference)
-        return found if place.steps[-1].as_text else func.json(found)
+            return Cell(out.name, lambda row: self._argument(out, row), is_json=is_json, out=out)
+        if out.cast is not None or place.steps:
+            return Cell(out.name, lambda row: self._argument(out, row), partial(json_shown, kind), is_json, out)
+
+        def read(row: FromClause) -> Sql:
+            return literal_column(f"{row.name}.{quote(place.column.name)}")  # type: ignore[attr-defined]
+
+        return Cell(out.name, read, lambda value: literal_column(json_sql(place.column, value.name)), is_json, out)
+
+    def _argument(self, out: ColumnOut | AggregateOut, row: FromClause) -> Sql:
+        if out.place is None:
+            return literal_column("1")
+        return self._cast(out, self.words.value(out.place, row.c[out.place.column.name]))
+
+    def _comparable(self, value: Sql) -> Sql:
+        """An embedded value as one that can be grouped by."""
+        return cast(value, PgType(Type("jsonb"))) if self.dialect == "postgresql" else value
 
     def _cast(self, out: ColumnOut | AggregateOut, value: Sql) -> Sql:
         if out.cast is None:
@@ -238,14 +304,10 @@ class Builder:
         if self.dialect == "postgresql":
             return cast(value, PgType(out.cast, modifiers=True))
         assert out.place is not None
-        return sqlite_cast(value, out.place, out.cast)
+        return sqlite_cast(value, out.place.type, out.cast)
 
-    def _aggregate(self, out: AggregateOut, row: FromClause) -> Sql:
-        if out.place is None:
-            value: Sql = func.count()
-        else:
-            inner = self._cast(out, self.words.value(out.place, row.c[out.place.column.name]))
-            value = getattr(func, out.function)(inner)
+    def _aggregate(self, out: AggregateOut, argument: Sql) -> Sql:
+        value: Sql = func.count() if out.place is None else getattr(func, out.function)(argument)
         if out.result_cast is None:
             return value
         if self.dialect == "postgresql":
@@ -278,39 +340,42 @@ class Builder:
         return func.json(select(text).select_from(shell).scalar_subquery())
 
     def _child_rows(self, child: ReadPlan, row: FromClause, parent: FromClause) -> Select[Any]:
-        pairs = self.pairs(child, row)
-        columns = [_object(pairs).label("j")] if self.dialect == "sqlite" else [shown.label(name) for name, shown in pairs]
-        statement = self._joined(select(*columns), child, row, parent)
-        return self._shaped(statement, child, row, [], window=True)
+        return self._shaped(child, row, lambda statement: self._joined(statement, child, row, parent), self._whole, window=True)
 
-    def _spread(self, child: ReadPlan, parent: FromClause) -> list[tuple[str, Sql]]:
+    def _spread(self, child: ReadPlan, number: int) -> list[Cell]:
         """Each output of the child as a value of its own (to-one) or as an array of them (to-many)."""
-        found: list[tuple[str, Sql]] = []
         assert child.relation is not None
-        for number, name in enumerate(out for out, _ in self.pairs(child, self.source(child.table))):
-            row = self.source(child.table)
-            shown = self.pairs(child, row)[number][1]
-            one = self._shaped(self._joined(select(shown.label("j")), child, row, parent), child, row, [], window=True)
-            if child.relation.to_one:
-                found.append((name, self._lifted(one.limit(literal_column("1")).scalar_subquery(), child, number)))
-            elif self.dialect == "sqlite":
-                found.append((name, self._array(one.with_only_columns(func.json_quote(shown).label("j")))))
+        cells = self._cells(child)
+        if not child.relation.to_one:
+            return [Cell(cell.name, partial(self._listed, child, n), is_json=True, key=self._comparable) for n, cell in enumerate(cells)]
+        found = []
+        for cell in cells:
+            if isinstance(cell.out, AggregateOut):  # over the parent's groups: one value for each of its rows
+                found.append(Cell(cell.name, partial(self._lifted, child, cell.make), out=cell.out))
             else:
-                shell = one.subquery(f"r{self._next()}")
-                listed = select(func.json_agg(literal_column(f"{shell.name}.j"))).select_from(shell).scalar_subquery()
-                found.append((name, func.coalesce(listed, literal_column("'[]'::json"))))
+                show = partial(self._again, cell)
+                found.append(Cell(cell.name, partial(self._lifted, child, cell.shown), show, cell.is_json, cell.out, cell.key, number))
         return found
 
-    def _lifted(self, value: Sql, child: ReadPlan, number: int) -> Sql:
-        """SQLite forgets that a sub-select's text is JSON; say it again where it is."""
-        if self.dialect == "postgresql":
-            return value
-        out = child.outputs[number] if number < len(child.outputs) else None
-        if isinstance(out, ColumnOut) and out.cast is None:
-            kind = out.place.type
-            needs = kind.array or kind.family in ("json", "bool") or (kind.family == "numeric" and "," in kind.modifiers)
-            return func.json(value) if needs else value
-        return func.json(value) if isinstance(out, EmbedOut) else value
+    def _lifted(self, child: ReadPlan, make: Callable[[FromClause], Sql], parent: FromClause) -> Sql:
+        """One value of the to-one child."""
+        row = self.source(child.table)
+        return self._joined(select(make(row).label("j")), child, row, parent).limit(literal_column("1")).scalar_subquery()
+
+    def _listed(self, child: ReadPlan, number: int, parent: FromClause) -> Sql:
+        """Output `number` of every row of the to-many child."""
+        row = self.source(child.table)
+
+        def column(pairs: Pairs) -> list[Sql]:
+            shown = pairs[number][1]
+            return [(func.json_quote(shown) if self.dialect == "sqlite" else shown).label("j")]
+
+        inner = self._shaped(child, row, lambda statement: self._joined(statement, child, row, parent), column, window=True)
+        if self.dialect == "sqlite":
+            return self._array(inner)
+        shell = inner.subquery(f"r{self._next()}")
+        listed = select(func.json_agg(literal_column(f"{shell.name}.j"))).select_from(shell).scalar_subquery()
+        return func.coalesce(listed, literal_column("'[]'::json"))
 
     def _joined(self, statement: Select[Any], child: ReadPlan, row: FromClause, parent: FromClause) -> Select[Any]:
         """`statement` over the child's rows that belong to the parent's row and that the policies of child and junction admit."""
@@ -341,6 +406,15 @@ def _leaks(test: Tested) -> bool:
     return test.operator in ("match", "imatch") or test.place.column.type.name == "json"
 
 
+def _directed(value: Sql, term: OrderBy, dialect: str, nullable: bool) -> Sql:
+    direction = value.desc() if term.descending else value.asc()
+    nulls = term.nulls or ("first" if term.descending else "last")  # PostgreSQL's rule, on both databases
+    natural = "first" if (dialect == "sqlite") != term.descending else "last"
+    if not nullable or nulls == natural:
+        return direction
+    return direction.nulls_first() if nulls == "first" else direction.nulls_last()
+
+
 def rowid_of(described: Table) -> str:
     """The name by which SQLite knows the row's number, whatever the columns are called."""
     taken = {c.name.lower() for c in described.columns}
@@ -369,47 +443,25 @@ def _object(pairs: Sequence[tuple[str, Sql]]) -> Sql:
     return found
 
 
-def sqlite_cast(value: Sql, place: Place, target: Type) -> Sql:
-    """A value as another type, where SQLite can give PostgreSQL's answer. Raises UnsupportedHere for the rest."""
-    source = place.type
-    if (
-        target.array
-        or source.array
-        or (not target.array and target.family not in ("text", "int", "float", "numeric", "json", "date", "bool"))
-    ):
-        raise UnsupportedHere(f"A cast to {target.sql} is not available on SQLite.", hint=NOT_ON_SQLITE)
-    numbers = ("int", "float", "numeric")
-    if target.family == "text":
-        if source.family == "bool":
-            return case(
-                (infix(value, "=", literal_column("1")), literal_column("'true'")),
-                (infix(value, "=", literal_column("0")), literal_column("'false'")),
-            )
-        if source.family in ("timestamptz", "timestamp"):
-            return func.replace(
-                func.replace(value, literal_column("'T'"), literal_column("' '")), literal_column("'+00:00'"), literal_column("'+00'")
-            )
-        if source.family == "numeric" and "," in source.modifiers:
-            printed = func.printf(literal_column(literal(f"%.{int(source.modifiers.split(',')[1])}f")), value)
-            return case((value.is_not(None), printed))
+def sqlite_cast(value: Sql, source: Type, target: Type) -> Sql:
+    """A stored value in the stored form of another type. Raises SqlState or UnsupportedHere for a cast that there is not."""
+    check_cast(source, target)
+    if source == target or (target == Type("text") and source.family == "text" and not source.array and source.name != "bpchar"):
+        return value
+    if target == Type("text") and not source.array and source.family in ("int", "uuid", "date", "time", "enum"):
         return _sqlite_as(value, "text")
-    if target.family == "int" and source.family in numbers:
-        return _sqlite_as(func.round(value), "integer")
-    if target.family in numbers and source.family in numbers:
-        return _sqlite_as(value, "real")
-    if target.family in numbers and source.family == "text":
-        return func.baas_cast(value, literal_column(literal(target.name)))
-    if target.family == "date" and source.family in ("timestamptz", "timestamp", "date"):
-        return func.substr(value, literal_column("1"), literal_column("10"))
-    if target.family == "json" and source.family == "json":
-        return value
-    if target.family == "bool" and source.family == "int":
-        return case(
-            (infix(value, "<>", literal_column("0")), literal_column("json('true')")), (value.is_not(None), literal_column("json('false')"))
+    return func.baas_as(value, literal_column(literal(source.sql)), literal_column(literal(target.sql)))
+
+
+def json_shown(kind: Type, value: Sql) -> Sql:
+    """A stored value of SQLite as `json_object` takes it."""
+    if kind.array or kind.family == "json":
+        return func.json(value)
+    if kind.family == "bool":
+        return func.json(
+            case((infix(value, "=", literal_column("1")), literal_column("'true'")), (value.is_not(None), literal_column("'false'")))
         )
-    if target.family == source.family:
-        return value
-    raise UnsupportedHere(f"A cast from {source.sql} to {target.sql} is not available on SQLite.", hint=NOT_ON_SQLITE)
+    return value
 
 
 def _sqlite_as(value: Sql, spelled: str) -> Sql:

@@ -114,6 +114,8 @@ class _Run:
         for columns, numbers in groups.items():
             if self.sqlite:
                 prepared.append((columns, numbers, [self.stored(records[n]) for n in numbers]))
+            elif not columns:  # DEFAULT VALUES is a row of its own
+                prepared.append((columns, numbers, [NO_EXTRA for _ in numbers]))
             else:
                 whole = raw if raw is not None and len(groups) == 1 else orjson.dumps([records[n] for n in numbers]).decode()
                 prepared.append((columns, numbers, [{"rows": whole}]))
@@ -123,16 +125,17 @@ class _Run:
         new: list[tuple[int, str]] = []
         changed: list[tuple[int, str]] = []
         for columns, numbers, extras in prepared:
+            alone = self.sqlite or not columns
             for position, extra in enumerate(extras):
-                first = numbers[position] if self.sqlite else 0
+                first = numbers[position] if alone else 0
                 met = yield from self._met(columns, extra)
                 try:
-                    returned = yield self.step(self._insert_statement(columns, numbers), extra)
+                    returned = yield self.step(self._insert_statement(columns), extra)
                 except Violation as problem:
-                    record = records[first] if self.sqlite or len(records) == 1 else None
+                    record = records[first] if alone or len(records) == 1 else None
                     raise (yield from self._explained(problem, record, self._refused_insert(records))) from None
                 for offset, (identity, *merged) in enumerate(returned):
-                    number = first if self.sqlite or len(returned) != len(numbers) else numbers[offset]
+                    number = first if alone or len(returned) != len(numbers) else numbers[offset]
                     known = met.get(_key(identity, self._key_count))
                     if known is None and any(merged):  # it came after `_met`, so nobody has asked whose it is
                         raise SqlState("40001", "could not serialize access due to concurrent update", hint="Send the request again.")
@@ -141,6 +144,9 @@ class _Run:
         if changed:
             yield from self._check("merge", self._merge_condition(), [entry for _, entry in changed])
         ids = [entry for _, entry in sorted([*new, *changed], key=lambda pair: pair[0])]
+        if self.sqlite and self.plan.resolution == "merge-duplicates" and len(set(ids)) < len(ids):
+            words = "Ensure that no rows proposed for insertion within the same command have duplicate constrained values."
+            raise SqlState("21000", "ON CONFLICT DO UPDATE command cannot affect row a second time", hint=words)
         rows = yield from self._shown(ids)
         return Written(len(ids), len(new), rows, ids)
 
@@ -148,9 +154,7 @@ class _Run:
     def _key_count(self) -> int:
         return 1 if self.sqlite else max(len(self.table.primary_key), 1)
 
-    def _insert_statement(self, columns: tuple[str, ...], numbers: list[int]) -> Statement:
-        if not columns and not self.sqlite and len(numbers) > 1:
-            raise SqlState("42601", "Several rows without any column cannot be inserted at once.")
+    def _insert_statement(self, columns: tuple[str, ...]) -> Statement:
         return self.write.statement(("insert", columns), lambda b: b.insert(columns, self.plan))
 
     def _insert_condition(self) -> Expr | None:

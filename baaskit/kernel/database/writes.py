@@ -11,7 +11,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Text, case, cast, column, delete, func, literal_column, select, true, update
+from sqlalchemy import ColumnElement, FromClause, Text, case, cast, column, delete, func, literal_column, select, true, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from baaskit.kernel.database.binding import Statement
@@ -38,10 +38,10 @@ class WriteBuilder(Builder):
             return ((rowid_of(self.table), Type("int8")),)
         return tuple((name, self.table.by_name[name].type) for name in self.table.primary_key) or (("ctid", Type("tid")),)
 
-    def target(self) -> Any:
+    def target(self, alias: str = "target") -> Any:
         """The table under an alias, with its identity's columns."""
         names = list(dict.fromkeys([*(c.name for c in self.table.columns), *(name for name, _ in self.keys)]))
-        return relation_of(self.table.name, names, self.dialect).alias("target")
+        return relation_of(self.table.name, names, self.dialect).alias(alias)
 
     def identity(self, row: FromClause, old: Sequence[str] = ()) -> Sql:
         """One JSON array of the row's identity and, behind it, of columns as they are now."""
@@ -121,7 +121,7 @@ class WriteBuilder(Builder):
             statement = (
                 statement.from_select(list(columns), select(*[given.c[name] for name in columns]).select_from(given))
                 if columns
-                else statement
+                else statement.values(())  # all defaults
             )
         if plan.resolution == "ignore-duplicates":
             statement = statement.on_conflict_do_nothing(index_elements=list(plan.conflict or ()))
@@ -197,14 +197,22 @@ class WriteBuilder(Builder):
 
     def chosen(self, plan: WritePlan, using: Expr | None, row: FromClause, by_identity: bool) -> list[Sql]:
         """What a write may touch: its filters, its policy, and when they are known the captured rows."""
-        access = plan.update if plan.command == "update" else plan.delete
-        assert access is not None
-        found = [*self.chosen_by(access, plan, row), *self.gate()]
+        found = [*self.chosen_by(_using(plan), plan, row), *self.gate()]
         if by_identity:
             each = self.entries()
             member = select(literal_column("1")).select_from(each).where(*self.same_row(row, each)).correlate_except(each).exists()
             found.append(member)
+        elif plan.window is not None:
+            found.append(self.within_window(plan, plan.window, row))
         return found
+
+    def within_window(self, plan: WritePlan, window: ReadPlan, row: FromClause) -> Sql:
+        """Whether the row is one of the first that filters, policy and order choose, up to the limit."""
+        other = self.target("chosen")
+        chosen = select(*[other.c[name] for name, _ in self.keys]).select_from(other)
+        chosen = chosen.where(*self.chosen(replace(plan, window=None), _using(plan).using, other, False))
+        limited = self._windowed(chosen.order_by(*self.order(window.order, window, other)), window).correlate_except(other)
+        return tuple_(*[row.c[name] for name, _ in self.keys]).in_(limited)
 
     def capture(self, plan: WritePlan, old: Sequence[str]) -> Statement:
         """Identity and old values of the rows that an update or delete will touch, locked where that is a notion."""
@@ -231,6 +239,12 @@ class WriteBuilder(Builder):
         given = self.records(plan.conflict)
         joined = row.join(given, _all([infix(row.c[n], "=", given.c[n]) for n in plan.conflict]))
         return self.binds.compile(statement.select_from(joined).with_for_update(of=row), "postgresql")
+
+
+def _using(plan: WritePlan) -> Access:
+    access = plan.update if plan.command == "update" else plan.delete
+    assert access is not None
+    return access
 
 
 def _all(conditions: Sequence[Sql]) -> Sql:

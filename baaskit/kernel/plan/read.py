@@ -25,11 +25,14 @@ from baaskit.kernel.plan.types import (
     Where,
 )
 from baaskit.kernel.policy import Access
-from baaskit.kernel.query import Condition, Embed, Field, Filter, Item, Level, Order, Path, Query, Selected, Star
+from baaskit.kernel.query import SEARCHES, Condition, Embed, Field, Filter, Item, Level, Order, Path, Query, Selected, Star
 from baaskit.kernel.schema import Column, Table, TableName, Type
 
 MAX_NAME = 63  # bytes: PostgreSQL cuts longer names silently, so that two could become one
 _TEXT_ONLY = frozenset({"like", "ilike", "match", "imatch"})
+_COMPARISONS = {"eq": "=", "neq": "<>", "gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "in": "=", "isdistinct": "="}
+_CONTAINMENT = {"cs": "@>", "cd": "<@", "ov": "&&"}
+_RANGES = {"sl": "<<", "sr": ">>", "nxr": "&<", "nxl": "&>", "adj": "-|-"}
 _PG_NAMES = {
     "int2": "smallint", "int4": "integer", "int8": "bigint", "float4": "real", "float8": "double precision", "bool": "boolean",
     "varchar": "character varying", "bpchar": "character", "timestamptz": "timestamp with time zone",
@@ -99,6 +102,9 @@ class Planner:
             if isinstance(item, Embed):
                 child = self._embed(table, item, path, levels)
                 if item.items:
+                    if not item.spread and any(isinstance(out, EmbedOut) and not out.spread and out.name == item.name for out in outputs):
+                        words = f'table name "{item.name}" specified more than once'
+                        raise SqlState("42712", words, hint="Give one of the embeds an alias.")
                     outputs.append(EmbedOut(item.name, len(children), item.spread))
                 children.append(child)
                 names.append(item.name)
@@ -106,8 +112,7 @@ class Planner:
                 outputs += self._outputs(table, item)
         order = tuple(self._order(table, term, names, children) for term in asked.order)
         where = tuple(self.where(table, condition, names) for condition in asked.conditions)
-        self._check_grouping(table, outputs, order)
-        return ReadPlan(
+        plan = ReadPlan(
             table,
             self.select_access(table.name),
             _once(outputs),
@@ -118,6 +123,9 @@ class Planner:
             self.limits.max_rows,
             tuple(children),
         )
+        if plan.aggregates:
+            _check_grouping(plan)
+        return plan
 
     def _outputs(self, table: Table, item: Star | Item) -> Iterable[Out]:
         if isinstance(item, Star):
@@ -165,21 +173,6 @@ class Planner:
             raise NotToOne(table.name.name, term.relation)
         return OrderBy(self.place(children[child].table, term.field), term.descending, term.nulls, child)
 
-    def _check_grouping(self, table: Table, outputs: list[Out], order: tuple[OrderBy, ...]) -> None:
-        """With an aggregate, rows are grouped by the plain columns, so nothing else can be ordered by or embedded."""
-        if not any(isinstance(out, AggregateOut) for out in outputs):
-            return
-        grouped = {out.place for out in outputs if isinstance(out, ColumnOut)}
-        for term in order:
-            if term.child < 0 and term.place not in grouped:
-                column = f"{table.name.name}.{term.place.column.name}"
-                raise SqlState("42803", f'column "{column}" must appear in the GROUP BY clause or be used in an aggregate function')
-        for out in outputs:
-            if isinstance(out, AggregateOut) and out.function in ("sum", "avg") and out.place is not None:
-                kind = out.cast or out.place.type
-                if kind.array or kind.family not in ("int", "float", "numeric", "interval"):
-                    raise SqlState("42883", f"function {out.function}({pg_name(kind)}) does not exist", hint=_CASTS)
-
     # ---- conditions -----------------------------------------------------------------------------------------------
 
     def where(self, table: Table, condition: Condition, embeds: list[str]) -> Where:
@@ -193,6 +186,32 @@ class Planner:
         place = self.place(table, condition.field)
         _check_operator(place.type, condition)
         return Test(place, condition.operator, condition.slot, condition.negated, condition.quantifier, condition.word)
+
+
+def _check_grouping(plan: ReadPlan) -> None:
+    """With an aggregate, rows are grouped by everything else, so nothing else can be ordered by."""
+    grouped = _grouped_places(plan)
+    for out in plan.outputs:
+        if isinstance(out, AggregateOut) and out.place is not None:
+            kind = out.cast or out.place.type
+            summed = out.function in ("sum", "avg") and (kind.array or kind.family not in ("int", "float", "numeric", "interval", "other"))
+            ranked = out.function in ("min", "max") and not kind.array and kind.family in ("bool", "json", "uuid")
+            if summed or ranked:
+                raise SqlState("42883", f"function {out.function}({pg_name(kind)}) does not exist", hint=_CASTS)
+    for term in plan.order:
+        if (term.place, term.child) not in grouped:
+            table = plan.table if term.child < 0 else plan.children[term.child].table
+            column = f"{table.name.name}.{term.place.column.name}"
+            raise SqlState("42803", f'column "{column}" must appear in the GROUP BY clause or be used in an aggregate function')
+
+
+def _grouped_places(plan: ReadPlan) -> set[tuple[Place, int]]:
+    """Plain columns of the level (child -1) and of its spread to-one embeds (by their number)."""
+    found = {(out.place, -1) for out in plan.outputs if isinstance(out, ColumnOut)}
+    for out in plan.outputs:
+        if isinstance(out, EmbedOut) and out.spread:
+            found |= {(inner.place, out.child) for inner in plan.children[out.child].outputs if isinstance(inner, ColumnOut)}
+    return found
 
 
 _CASTS = "No function matches the given name and argument types. You might need to add explicit type casts."
@@ -210,12 +229,22 @@ def no_operator(left: str, operator: str, right: str) -> SqlState:
 def _check_operator(kind: Type, asked: Filter) -> None:
     """Refuse what the type cannot do, with PostgreSQL's words, so that both databases answer alike."""
     name = pg_name(kind)
+    if kind == Type("json") and not asked.quantifier and asked.operator in _COMPARISONS:
+        raise no_operator(name, _COMPARISONS[asked.operator], "unknown")
     if asked.operator in _TEXT_ONLY and (kind.array or kind.family not in ("text", "other")):
         raise no_operator(name, {"like": "~~", "ilike": "~~*", "match": "~", "imatch": "~*"}[asked.operator], "unknown")
     if asked.operator == "is" and asked.word in ("true", "false", "unknown") and (kind.array or kind.family != "bool"):
         raise SqlState("42804", f"argument of IS {asked.word.upper()} must be type boolean, not type {name}")
-    if asked.operator in ("cs", "cd", "ov") and not kind.array and kind.family not in ("json", "other"):
-        raise no_operator(name, {"cs": "@>", "cd": "<@", "ov": "&&"}[asked.operator], "unknown")
+    if (
+        asked.operator in _CONTAINMENT
+        and not kind.array
+        and kind.family not in (("other",) if asked.operator == "ov" else ("json", "other"))
+    ):
+        raise no_operator(name, _CONTAINMENT[asked.operator], "unknown")
+    if asked.operator in SEARCHES and (kind.array or kind.family not in ("text", "json", "tsvector", "other")):
+        raise no_operator(name, "@@", "tsquery")
+    if asked.operator in _RANGES and (kind.array or kind.family != "other"):
+        raise no_operator(name, _RANGES[asked.operator], "unknown")
 
 
 def _output_name(asked: Field) -> str:

@@ -174,7 +174,15 @@ class ReadPlan:
 
     @property
     def aggregates(self) -> bool:
-        return any(isinstance(out, AggregateOut) for out in self.outputs)
+        """Whether rows are grouped: aggregates of a spread to-one embed are aggregates over this level's rows."""
+        return any(
+            isinstance(out, AggregateOut) or (isinstance(out, EmbedOut) and out.spread and self.children[out.child].lifts_aggregates)
+            for out in self.outputs
+        )
+
+    @property
+    def lifts_aggregates(self) -> bool:
+        return self.relation is not None and self.relation.to_one and self.aggregates
 
     @property
     def aggregates_anywhere(self) -> bool:
@@ -187,7 +195,8 @@ class WritePlan:
     """A write of one table. `columns` are those that the payload sets, in its order.
 
     `select` is the role's select policy: it decides which rows a filter may touch and which may be shown. `insert`,
-    `update` and `delete` are set where the command (or an upsert's other half) needs them.
+    `update` and `delete` are set where the command (or an upsert's other half) needs them. `window` is set when an update
+    or delete has an order and a limit: only these of the rows that `where` chooses are written.
     """
 
     table: Table
@@ -199,6 +208,7 @@ class WritePlan:
     delete: Access | None = None
     where: tuple[Where, ...] = ()
     children: tuple[ReadPlan, ...] = ()
+    window: ReadPlan | None = None
     conflict: tuple[str, ...] | None = None
     resolution: Literal["merge-duplicates", "ignore-duplicates", ""] = ""
     returning: ReadPlan | None = None

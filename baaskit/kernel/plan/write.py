@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
-from baaskit.errors.rest import NotEmbedded, PermissionDenied, SqlState, UnknownColumn, UnknownPayloadColumn, violates_policy
+from baaskit.errors.rest import (
+    NotEmbedded,
+    NotWritable,
+    PermissionDenied,
+    SqlState,
+    UnknownPayloadColumn,
+    UnorderedLimit,
+    violates_policy,
+)
 from baaskit.kernel.plan.read import Planner, find_table
-from baaskit.kernel.plan.types import DEFAULT_LIMITS, Catalog, Limits, ReadPlan, Where, WritePlan
+from baaskit.kernel.plan.types import DEFAULT_LIMITS, Catalog, Limits, ReadPlan, WritePlan
 from baaskit.kernel.policy import Access
 from baaskit.kernel.query import Level, Query
 from baaskit.kernel.schema import Table, TableName
@@ -64,9 +73,12 @@ def plan_update(
     table = _writable(find_table(catalog, name), "update")
     access = catalog.policies.access(name, "update", role)
     _check_columns(planner, table, columns, access, "update")
-    where, children, shown = _chosen(planner, table, query, returning, "UPDATE")
+    chosen = _chosen(planner, table, query, "UPDATE")
     columns = (*columns, *_known(planner, table, added))
-    return WritePlan(table, "update", columns, planner.select_access(name), update=access, where=where, children=children, returning=shown)
+    return WritePlan(
+        table, "update", columns, planner.select_access(name), update=access, where=chosen.where, children=chosen.children,
+        window=_window(chosen), returning=_shown(chosen) if returning else None,
+    )  # fmt: skip
 
 
 def plan_delete(
@@ -76,13 +88,16 @@ def plan_delete(
     planner = Planner(catalog, role, limits)
     table = _writable(find_table(catalog, name), "delete from")
     access = catalog.policies.access(name, "delete", role)
-    where, children, shown = _chosen(planner, table, query, returning, "DELETE")
-    return WritePlan(table, "delete", (), planner.select_access(name), delete=access, where=where, children=children, returning=shown)
+    chosen = _chosen(planner, table, query, "DELETE")
+    return WritePlan(
+        table, "delete", (), planner.select_access(name), delete=access, where=chosen.where, children=chosen.children,
+        window=_window(chosen), returning=_shown(chosen) if returning else None,
+    )  # fmt: skip
 
 
 def _writable(table: Table, verb: str) -> Table:
     if table.view:
-        raise SqlState("55000", f'cannot {verb} view "{table.name.name}"', hint="Write to the tables that the view reads.")
+        raise NotWritable(verb, table.name.name)
     return table
 
 
@@ -125,17 +140,24 @@ def _conflict(planner: Planner, table: Table, query: Query, resolution: Resoluti
     return tuple(wanted)
 
 
-def _chosen(
-    planner: Planner, table: Table, query: Query, returning: bool, command: str
-) -> tuple[tuple[Where, ...], tuple[ReadPlan, ...], ReadPlan | None]:
-    """Conditions of the root, the embeds they may name, and the plan that shows the rows."""
+def _chosen(planner: Planner, table: Table, query: Query, command: str) -> ReadPlan:
+    """The read whose rows will be written: conditions of the root, the embeds they may name, order and limit."""
     levels = {level.path: level for level in query.levels}
     plan = planner.level(table, query.select, (), levels)
     if levels:
         raise NotEmbedded(next(iter(levels))[0])
     if not plan.where:
         raise SqlState("21000", f"{command} requires a WHERE clause", hint="Add a filter, for instance id=not.is.null to mean every row.")
-    return plan.where, plan.children, _shown(plan) if returning else None
+    return plan
+
+
+def _window(chosen: ReadPlan) -> ReadPlan | None:
+    """The read again when it has a limit or an offset, which without an order would choose rows at random. Raises UnorderedLimit."""
+    if chosen.limit < 0 and chosen.offset < 0:
+        return None
+    if not chosen.order:
+        raise UnorderedLimit()
+    return replace(chosen, max_rows=None)
 
 
 def _returning(planner: Planner, table: Table, query: Query, returning: bool) -> ReadPlan | None:
@@ -154,5 +176,5 @@ def _returning(planner: Planner, table: Table, query: Query, returning: bool) ->
 def _shown(plan: ReadPlan) -> ReadPlan:
     """The written rows, all of them: filters and limits have chosen what to write, not what to show of it."""
     if plan.aggregates:
-        raise UnknownColumn(plan.table.name.name, "aggregate", [])
+        raise SqlState("0A000", "aggregate functions are not available in the answer to a write", hint="Read the rows afterwards.")
     return ReadPlan(plan.table, plan.access, plan.outputs, (), plan.order, children=plan.children)

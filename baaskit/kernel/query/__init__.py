@@ -7,6 +7,7 @@ from baaskit.kernel.query.preferences import NONE, parse_preferences
 from baaskit.kernel.query.template import Template, split_template
 from baaskit.kernel.query.types import (
     PLAIN_OPERATORS,
+    SEARCHES,
     Aggregate,
     Condition,
     Embed,
@@ -26,6 +27,7 @@ from baaskit.kernel.query.types import (
 )
 
 __all__ = [
-    "NONE", "PLAIN_OPERATORS", "Aggregate", "Condition", "Embed", "Field", "Filter", "Item", "Level", "Logic", "Order", "Path", "Preferences", "Query",
+    "NONE", "PLAIN_OPERATORS", "SEARCHES", "Aggregate", "Condition", "Embed", "Field", "Filter", "Item", "Level", "Logic", "Order", "Path",
+    "Preferences", "Query",
     "Selected", "Star", "Step", "Template", "Value", "parse", "parse_list", "parse_preferences", "split_template",
 ]  # fmt: skip
