@@ -109,7 +109,10 @@ class ForeignKey:
 
 @dataclass(frozen=True)
 class Table:
-    """A table or view. `uniques` holds the primary key too; each is a tuple of column names."""
+    """A table or view. `uniques` holds the primary key too; each is a tuple of column names.
+
+    `inherited` are foreign keys for embedding only: those of the columns that a view shows, and those that lead to one.
+    """
 
     name: TableName
     columns: tuple[Column, ...]
@@ -118,6 +121,7 @@ class Table:
     uniques: tuple[tuple[str, ...], ...] = ()
     view: bool = False
     comment: str = ""
+    inherited: tuple[ForeignKey, ...] = ()
 
     @cached_property
     def by_name(self) -> Mapping[str, Column]:

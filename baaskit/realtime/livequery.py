@@ -14,7 +14,7 @@ from baaskit.errors.realtime import NoLiveKey, NotCaptured
 from baaskit.kernel.changes import Change, Row
 from baaskit.kernel.claims import Claims
 from baaskit.kernel.database import Catalog
-from baaskit.kernel.plan import ColumnOut, Limits, LivePlan, OrderBy, ReadPlan, plan_live
+from baaskit.kernel.plan import ColumnOut, EmbedOut, Limits, LivePlan, OrderBy, ReadPlan, plan_live
 from baaskit.kernel.policy import Access
 from baaskit.kernel.schema import Table, TableName
 from baaskit.realtime.frames import dump
@@ -72,6 +72,8 @@ def prepare(text: str, catalog: Catalog, claims: Claims, dialect: str, schemas: 
 def _key(plan: LivePlan) -> tuple[str, ...]:
     outputs = plan.read.outputs
     if plan.read.aggregates:  # a group is known by what it is grouped by
+        if any(isinstance(out, EmbedOut) for out in outputs):
+            raise NoLiveKey(plan.table.name, plan.key)
         return tuple(out.name for out in outputs if isinstance(out, ColumnOut))
     shown = {
         out.name

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.shop import Shop
+from tests.shop import POLICIES, Shop
 
 pytestmark = pytest.mark.anyio
 
@@ -121,3 +121,24 @@ async def test_a_write_takes_the_columns_that_it_names(shop: Shop) -> None:
     )
     assert 204 == (await shop("PATCH", "pets?id=eq.1", [], who="ann")).status
     assert "Rex" == (await shop.rows("pets"))[0]["name"]
+
+
+async def test_a_view_embeds_by_the_keys_of_what_it_shows_and_only_what_policies_show(shop: Shop) -> None:
+    await shop.sql("create view for_sale as select id, owner_id, name as title from pets where not sold")
+    await shop.sql("create view cheap as select title, owner_id from for_sale")
+    await shop.kit.database.reload()
+    await shop.kit.database.save_policies(POLICIES + "create policy v on for_sale for select to anon using (true);", "test")
+    shown = await shop("GET", "for_sale?select=title,people(name),tags(label)&order=id&tags.order=id", who="anon")
+    labels = [[{"label": "furry"}, {"label": "loud"}], [{"label": "furry"}]]
+    assert [
+        {"title": "Rex", "people": {"name": "Ann"}, "tags": labels[0]},
+        {"title": "Tom", "people": {"name": "Bob"}, "tags": labels[1]},
+    ] == shown.json
+    back = await shop("GET", "people?select=name,for_sale(title)&order=name", who="service")
+    assert [["Rex"], ["Tom"], []] == [[view["title"] for view in row["for_sale"]] for row in back.json]
+    twice = await shop("GET", "cheap?select=title,people(name)&order=title", who="service")
+    assert [{"title": "Rex", "people": {"name": "Ann"}}, {"title": "Tom", "people": {"name": "Bob"}}] == twice.json
+    hidden = await shop("GET", "for_sale?select=title,people(secret)", who="anon")
+    assert (400, "42703") == (hidden.status, hidden.code)
+    closed = await shop("GET", "people?select=name,for_sale(title)&name=eq.Ann", who="ann")
+    assert [{"name": "Ann", "for_sale": []}] == closed.json

@@ -16,6 +16,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine.reflection import Inspector, ObjectKind
 
 from baaskit.kernel.database.tables import SCHEMAS, Tables, Xid8, _Ours
+from baaskit.kernel.database.views import Origins, inherit, postgres_origins, sqlite_origins
 from baaskit.kernel.schema import Column, ForeignKey, Schema, Table, TableName, Type
 
 postgresql.base.ischema_names.setdefault("xid8", Xid8)  # SQLAlchemy knows no transaction ids
@@ -46,7 +47,18 @@ def reflect(
     for schema in names:
         for table in _tables(inspector, schema, noted, _builtin_types(tables)):
             found[table.name] = table
+    inherit(found, _origins(connection, tables.dialect, schemas, found))
     return Schema(found, version, captured)
+
+
+def _origins(connection: Connection, dialect: str, schemas: Iterable[str], found: Mapping[TableName, Table]) -> Origins:
+    views = [name for name, table in found.items() if table.view]
+    if not views:
+        return {}
+    if dialect == "postgresql":
+        return postgres_origins(connection, [*dict.fromkeys([*schemas, *SCHEMAS])])
+    link: Any = connection.connection.driver_connection
+    return sqlite_origins(link.apsw, [(name, str(name)) for name in views])
 
 
 def _tables(inspector: Inspector, schema: str | None, noted: Noted, builtin: Noted) -> Iterable[Table]:

@@ -18,7 +18,7 @@ Readable = Callable[[Table, tuple[str, ...]], bool]  # may the role read these c
 def relations_of(schema: Schema, parent: Table, readable: Readable) -> Iterator[Relation]:
     """All relations from `parent` to tables of the same schema."""
     name = parent.name
-    for key in parent.foreign_keys:
+    for key in (*parent.foreign_keys, *parent.inherited):
         target = schema.tables.get(key.target)
         if (
             target is not None
@@ -31,7 +31,7 @@ def relations_of(schema: Schema, parent: Table, readable: Readable) -> Iterator[
     for other in schema.tables.values():
         if other.name.schema != name.schema:
             continue
-        for key in other.foreign_keys:
+        for key in (*other.foreign_keys, *other.inherited):
             if key.target == name and readable(other, key.columns) and readable(parent, key.target_columns):
                 kind = "one-to-one" if _unique(other, key.columns) else "one-to-many"
                 yield Relation(kind, name, other.name, key.name, tuple(zip(key.target_columns, key.columns, strict=True)))  # type: ignore[arg-type]
@@ -65,6 +65,8 @@ def find_relation(schema: Schema, parent: Table, embed: Embed, readable: Readabl
     """The one relation that `embed` means. Raises NoRelation, AmbiguousRelation."""
     everything = list(relations_of(schema, parent, readable))
     found = [relation for relation in everything if _means(relation, embed.target, embed.hint)]
+    if len(found) > 1:  # the name of a key or of its column means the table, not the views of it
+        found = [r for r in found if r.child.name == embed.target or not schema.tables[r.child].view] or found
     if not found:
         known = sorted({relation.child.name for relation in everything})
         raise NoRelation(parent.name.name, embed.target, parent.name.schema, embed.hint or None, known)

@@ -33,6 +33,8 @@ def create_index(words: Words, catalogue: Catalogue, unique: bool) -> Iterator[S
     if catalogue.kind(table) != "table":
         raise words.fault(f"there is no table {str(table)!r}", at=at)
     method = words.name() if words.accept("USING") else "btree"
+    if method not in ("btree", "hash"):  # gin, gist, brin only make PostgreSQL faster: SQLite has nothing like them, whatever they are over
+        return
     scope = {table.name: {c.name: c.type for c in known.values()}}
     items, names = [], []
     for item in words.brackets().split():
@@ -56,8 +58,7 @@ def create_index(words: Words, catalogue: Catalogue, unique: bool) -> Iterator[S
         if exists:
             return
         raise words.fault(f"index {name!r} already exists", at=at)
-    if method in ("btree", "hash"):  # gin, gist, brin only make PostgreSQL faster: SQLite has nothing like them
-        yield Run(f"CREATE {'UNIQUE ' if unique else ''}INDEX {quote(name)} ON {quote(physical(table))} ({', '.join(items)}){where}")
+    yield Run(f"CREATE {'UNIQUE ' if unique else ''}INDEX {quote(name)} ON {quote(physical(table))} ({', '.join(items)}){where}")
 
 
 def _index_item(item: Words, scope: dict[str, dict[str, Type]], catalogue: Catalogue) -> tuple[str, str]:
