@@ -48,10 +48,10 @@ def _targets(tree: str) -> Iterator[tuple[int, int, int]]:
     """Column number, relation and its column number of each entry of the outermost target list."""
     depth, inside = 0, False
     entry: list[str] = []
-    for token in _TOKEN.findall(tree):
-        if token in "({":
+    for part in _TOKEN.findall(tree):
+        if part in "({":
             depth += 1
-        elif token in ")}":
+        elif part in ")}":
             depth -= 1
             if inside and depth == 3:
                 found = _ENTRY.search("".join(entry))
@@ -61,9 +61,9 @@ def _targets(tree: str) -> Iterator[tuple[int, int, int]]:
             elif depth == 2:
                 inside = False
         elif depth == 2:
-            inside = token.endswith(":targetList ")
+            inside = part.endswith(":targetList ")
         elif depth == 4 and inside:
-            entry.append(token)
+            entry.append(part)
 
 
 def sqlite_origins(link: apsw.Connection, views: Iterable[tuple[TableName, str]]) -> Origins:
