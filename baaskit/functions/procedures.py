@@ -54,7 +54,7 @@ async def _call(service: FunctionService, function: Function, invoked: Invoked) 
     headers = {"content-type": "application/json"}
     request = {"method": invoked.method, "path": "", "query": query, "headers": headers}
     try:
-        return (await service.invoke(function, invoked.claims, body=invoked.body, trigger="rpc", request=request)).body
+        return (await service.invoke(function, invoked.claims, body=invoked.body, trigger="rpc", request=request, key=invoked.key)).body
     except InvalidArguments as problem:
         raise InvalidArgument(f"The arguments of {function.name} do not fit.", problem.message) from problem
     except MalformedBody as problem:

@@ -20,6 +20,7 @@ class Invoked:
     method: str
     texts: Mapping[str, list[str]]
     body: bytes
+    key: str | None = None  # the request's Idempotency-Key
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from baaskit.rest.answer import Answer, Send, failure, send_answer
 from baaskit.rest.batch import batch_script
 from baaskit.rest.explain import Surface, denied, tool_of
 from baaskit.rest.explain_as import as_principal, asks_for_tools
-from baaskit.rest.once import Running, forget_answers, key_of
+from baaskit.rest.once import Plan, Running, forget_answers, key_of
 from baaskit.rest.openapi import CONTENT_TYPE, accept_openapi, describe
 from baaskit.rest.reads import read_table
 from baaskit.rest.request import Receive, Request, parse_json, read_body, read_headers, token_of
@@ -188,7 +188,11 @@ class Rest:
     async def _function(self, request: Request, receive: Receive) -> Answer:
         schema = self._profile(request.headers, request.method)
         body = await read_body(receive, request.headers, self._max_body) if request.method == "POST" else b""
-        answer = await call_function(self._plans, self._procedures(schema), schema, request, body)
+
+        def once(plan: Plan) -> Awaitable[Answer]:
+            return self._once(request, f"{request.name} of {schema}", body, plan)
+
+        answer = await call_function(self._plans, self._procedures(schema), schema, request, body, once)
         if len(self._schemas) > 1:
             answer.headers.append((b"content-profile", schema.encode()))
         return answer

@@ -5,7 +5,7 @@ A function is one of the project's own in Python, or one of the database (Postgr
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
@@ -25,7 +25,7 @@ from baaskit.errors.rest import (
     VolatileFunction,
 )
 from baaskit.kernel.claims import Claims
-from baaskit.kernel.database import Sql
+from baaskit.kernel.database import Script, Sql
 from baaskit.kernel.database.calls import (
     Called,
     CompiledCall,
@@ -44,6 +44,7 @@ from baaskit.kernel.procedures import Invoked, Procedure, Procedures, Returns
 from baaskit.kernel.query import Preferences, Query, parse, parse_preferences
 from baaskit.kernel.schema import Column, Parameter, Routine, Schema, Table, TableName, Type
 from baaskit.rest.answer import Answer
+from baaskit.rest.once import Plan
 from baaskit.rest.request import FOREIGN_KEYS, Media, Request, parse_json, with_range
 from baaskit.rest.rpc_answer import Wanted
 
@@ -63,6 +64,7 @@ class Asked:
     texts: dict[str, list[str]]
     body: bytes
     query: Query
+    key: str | None  # Idempotency-Key, for a function in Python to heed
 
     @property
     def reads(self) -> bool:
@@ -72,8 +74,12 @@ class Asked:
         return Wanted.of(self.query, self.name.name, returns, self.media, self.preferences)
 
 
-async def call_function(plans: Plans, procedures: list[Procedures], schema: str, request: Request, body: bytes) -> Answer:
-    """Answer a call of `schema`'s function, or of the project's own of that name in `procedures`, which come first."""
+async def call_function(
+    plans: Plans, procedures: list[Procedures], schema: str, request: Request, body: bytes, once: Callable[[Plan], Awaitable[Answer]]
+) -> Answer:
+    """Answer a call of `schema`'s function, or of the project's own of that name in `procedures`, which come first.
+
+    `once` runs a write of the database as its idempotency key wants it."""
     name = request.name.removeprefix("rpc/")
     if not name or "/" in name:
         raise UnknownAddress()
@@ -83,7 +89,7 @@ async def call_function(plans: Plans, procedures: list[Procedures], schema: str,
     if request.method == "OPTIONS":
         return _allow(plans, TableName(schema, name), procedure, request.claims)
     asked = read_call(request, TableName(schema, name), body)
-    return await (call_routine(plans, asked) if procedure is None else call_procedure(plans, asked, procedure))
+    return await (call_routine(plans, asked, once) if procedure is None else call_procedure(plans, asked, procedure))
 
 
 def _allow(plans: Plans, name: TableName, procedure: Procedure | None, claims: Claims) -> Answer:
@@ -118,7 +124,11 @@ def read_call(request: Request, name: TableName, body: bytes) -> Asked:
             given, body = _json_given(body, query, preferences)
         else:
             raise InvalidBody(f"Content-Type not acceptable: {kind}")
-    return Asked(request.method, name, request.claims, request.media, preferences, given, texts, body, query)
+    idempotency = request.headers.get(b"idempotency-key")
+    return Asked(
+        request.method, name, request.claims, request.media, preferences, given, texts, body, query,
+        idempotency.decode("latin-1") if idempotency is not None else None,
+    )  # fmt: skip
 
 
 def _json_given(body: bytes, query: Query, preferences: Preferences) -> tuple[Given, bytes]:
@@ -142,7 +152,7 @@ class _Undone(Exception):
         self.answer = answer
 
 
-async def call_routine(plans: Plans, asked: Asked) -> Answer:
+async def call_routine(plans: Plans, asked: Asked, once: Callable[[Plan], Awaitable[Answer]]) -> Answer:
     """Call a function of the database in one transaction, read-only where it is declared stable or immutable.
 
     Raises what choosing, planning and the function raise; then nothing of it is kept.
@@ -152,13 +162,13 @@ async def call_routine(plans: Plans, asked: Asked) -> Answer:
         if asked.reads and not routine.read_only:
             raise VolatileFunction(asked.name.name, "Call it by POST, or declare it stable if it only reads.")
         try:
-            return await _run(plans, asked, routine, whole)
+            return await _run(plans, asked, routine, whole, once)
         except Replaced:
             await plans.database.reload()
     raise Overloaded("The function is being replaced.", headers={"Retry-After": "1"})
 
 
-async def _run(plans: Plans, asked: Asked, routine: Routine, whole: bool) -> Answer:
+async def _run(plans: Plans, asked: Asked, routine: Routine, whole: bool, once: Callable[[Plan], Awaitable[Answer]]) -> Answer:
     mode: Mode = "whole" if whole else "text" if asked.texts else "json"
     given = call_parameters(routine, asked.given.names, mode)
     extra = _values(given, asked, mode)
@@ -185,8 +195,13 @@ async def _run(plans: Plans, asked: Asked, routine: Routine, whole: bool) -> Ans
             yield _RESET
         return answer
 
+    async def planned() -> Callable[[], Script[Answer]]:
+        return script
+
     try:
-        return await (plans.database.read(script) if routine.read_only else plans.database.run(script))
+        if routine.read_only:
+            return await plans.database.read(script)
+        return await (plans.database.run(script) if asked.key is None or asked.preferences.rollback else once(planned))
     except _Undone as undone:
         return undone.answer
 
@@ -253,7 +268,7 @@ async def call_procedure(plans: Plans, asked: Asked, procedure: Procedure) -> An
     body = asked.body
     if asked.query.columns is not None and body:
         body = orjson.dumps({key: value for key, value in orjson.loads(body).items() if key in names})
-    raw = await procedure.call(Invoked(asked.claims, asked.method, asked.texts, body))
+    raw = await procedure.call(Invoked(asked.claims, asked.method, asked.texts, body, asked.key))
     if procedure.returns == "void":
         return wanted.answer(Called([]), None)
     value = orjson.loads(raw)

@@ -162,6 +162,21 @@ async def test_a_write_is_kept_unless_it_is_a_trial_or_its_answer_is_refused(sho
     await shop.sql("delete from tags where id > 900")
 
 
+async def test_a_call_with_an_idempotency_key_is_done_once(shop: Shop) -> None:
+    key = {"Idempotency-Key": "k-1"}
+    try:
+        first, again = [await shop("POST", "rpc/writes", {}, who="ann", headers=key) for _ in range(2)]
+        assert (first.status, again.status, first.json, again.json) == (200, 200, 1, 1)
+        assert (first.headers.get("idempotency-replayed"), again.headers["idempotency-replayed"]) == (None, "true")
+        assert (await shop("POST", "rpc/writes?limit=1", {}, who="ann", headers=key)).code == "BK416"
+        assert (await shop("POST", "rpc/writes", {}, who="bob", headers=key)).code == "23505"
+        assert len(await shop.rows("tags")) == 3
+        assert (await shop("POST", "rpc/add", {"a": 1}, headers=key)).json == 11  # it only reads: nothing is kept
+        assert (await shop("POST", "rpc/add", {"a": 2}, headers=key)).json == 12
+    finally:
+        await shop.sql("delete from tags where id > 900")
+
+
 async def test_a_replaced_function_is_called_as_it_is_now(shop: Shop) -> None:
     assert (await shop("GET", "rpc/shout?word=a")).json == "A"
     try:

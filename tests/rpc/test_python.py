@@ -102,6 +102,11 @@ def who(ctx) -> dict:
     return {"uid": ctx.caller.uid, "role": ctx.caller.role}
 
 
+@rpc(auth="anon")
+def key(ctx) -> str | None:
+    return ctx.idempotency_key
+
+
 @rpc("add-tag", auth="key", admin=True)
 def add_tag(ctx, id: int, label: str) -> dict[str, Any]:
     return ctx.admin.run(table("tags").insert({"id": id, "label": label}))
@@ -267,6 +272,11 @@ async def test_a_function_runs_as_its_caller(shop: Shop) -> None:
         reply = await shop("GET", "rpc/mine?select=id&order=id", who=who)
         assert [row["id"] for row in reply.json] == expected
     assert (await shop("POST", "rpc/for_operators", {}, who="service")).json == "hello"
+
+
+async def test_a_function_finds_the_idempotency_key(shop: Shop) -> None:
+    assert (await shop("POST", "rpc/key", {}, headers={"Idempotency-Key": "k-1"})).json == "k-1"
+    assert (await shop("POST", "rpc/key", {})).json is None
 
 
 async def test_a_form_gives_arguments_as_texts(shop: Shop) -> None:
