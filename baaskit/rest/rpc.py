@@ -134,9 +134,9 @@ def read_call(request: Request, name: TableName, body: bytes) -> Asked:
 def _json_given(body: bytes, query: Query, preferences: Preferences) -> tuple[Given, bytes]:
     body = body or b"{}"
     parsed = parse_json(body)
-    names = frozenset(parsed) if isinstance(parsed, dict) else frozenset([""])
-    if query.columns is not None:
-        names &= frozenset(query.columns)
+    names = frozenset([""])  # no argument has no name: what is no object can only be a whole body
+    if isinstance(parsed, dict):
+        names = frozenset(parsed) if query.columns is None else frozenset(parsed) & frozenset(query.columns)
     return Given(names, raw_types("application/json"), preferences.params == "single-object"), body
 
 
@@ -286,13 +286,15 @@ async def _read(
     """The result through the same statements that read tables, or as it is where nothing is asked of it."""
     entries = value if wanted.many else [] if value is None and wanted.returns == "row" else [value]
     cap = plans.limits.max_rows
-    if (wanted.plain and (cap is None or len(entries) <= cap)) or not entries:
+    if wanted.plain and (cap is None or len(entries) <= cap):
         return wanted.answer_raw(raw, len(entries))
+    if not entries and not columns:
+        return wanted.answer_raw(b"" if wanted.media.csv else raw, 0)
     if wanted.scalar:
         entries = [{asked.name.name: entry} for entry in entries]
         raw = orjson.dumps(entries)
     elif not wanted.many:
-        raw = b"[" + raw + b"]"
+        raw = b"[" + raw + b"]" if entries else b"[]"
     if known is None:
         columns = columns or inferred(entries)
         known = _rows_plan(plans, asked, wanted, columns)
