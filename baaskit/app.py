@@ -12,6 +12,7 @@ import traceback
 import uuid
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import orjson
 from fastapi import FastAPI, Request, Response
@@ -33,6 +34,10 @@ from baaskit.realtime.socket import Realtime
 from baaskit.settings import Settings
 from baaskit.site import Site
 from baaskit.wire import Cors, Message, Receive, Scope, Send, respond
+
+if TYPE_CHECKING:
+    from baaskit.kernel.database.attached import Watch
+    from baaskit.kernel.database.polling import Poller
 
 HOUSEKEEPING_SECONDS = 60
 CATALOG_SECONDS = 0.5  # how often to look for policies and tables changed by another process
@@ -59,12 +64,7 @@ class App:
             settings.jwt_secret.get_secret_value() if settings.jwt_secret else None,
             token_seconds=settings.access_token_seconds,
         )
-        database = Database(
-            settings.database_url,
-            schemas=settings.exposed_schemas,
-            synchronous=settings.sqlite_synchronous,
-            statement_seconds=settings.statement_timeout_seconds,
-        )
+        database = Database.of(settings)
         self.kit = Kit(settings, database, ChangeFeed(database, keep_seconds=settings.changes_keep_seconds), Hooks(), keys)
         self.functions = FunctionService(self.kit, functions)
         self.rest = rest.Rest(self.kit)
@@ -77,6 +77,8 @@ class App:
         self._outer = Cors(console.Gate(self._dispatch, self.kit, self._traffic), settings.cors_origins)
         self.functions.asgi_app = self
         self._housekeeper: asyncio.Task[None] | None = None
+        self._watch: Watch | None = None
+        self._poller: Poller | None = None
         self._running = False
 
     async def start(self, *, tolerate_faults: bool = False, prepare: Callable[[Database], Awaitable[object]] | None = None) -> None:
@@ -98,6 +100,17 @@ class App:
         await self.storage.start()
         await self.functions.start(tolerate_faults=tolerate_faults)
         await self.realtime.start()
+        if self.kit.database.attached:
+            from baaskit.kernel.database import attached  # only here: most projects have a database of their own
+
+            self._watch = attached.Watch(self.kit.database)
+            await attached.settle_captures(self.kit.database)
+        settings = self.kit.settings
+        if "polling" in (settings.capture, *settings.capture_tables.values()):
+            from baaskit.kernel.database.polling import Poller
+
+            self._poller = Poller(self.kit.database, settings.polling_seconds, settings.polling_max_rows)
+            self._poller.start()
         self._housekeeper = asyncio.create_task(self._keep_house(), name="housekeeping")
 
     async def stop(self) -> None:
@@ -108,6 +121,8 @@ class App:
         if self._housekeeper:
             self._housekeeper.cancel()
             await asyncio.gather(self._housekeeper, return_exceptions=True)
+        if self._poller:
+            await self._poller.stop()
         await self.realtime.stop()
         await self.functions.stop()
         await self.storage.stop()
@@ -218,6 +233,8 @@ class App:
             await asyncio.sleep(CATALOG_SECONDS)
             try:
                 await self.kit.database.refresh()
+                if self._watch:
+                    await self._watch.look()
             except Exception as problem:  # a database that is away for a moment must not end the care for all others
                 fact("catalog.refresh.failed", error=repr(problem))
             try:

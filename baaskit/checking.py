@@ -22,7 +22,9 @@ async def check_project(project: Project, settings: Settings) -> list[Fault]:
     use all of its SQL, so there migrations are only read, and policies are checked when they are applied.
     """
     faults: list[Fault] = []
-    if settings.dialect == "sqlite":
+    if settings.attached:
+        faults += await _on_theirs(project, settings)
+    elif settings.dialect == "sqlite":
         with tempfile.TemporaryDirectory(prefix="baaskit-check-") as folder:
             faults += await _try_out(project, settings, Path(folder))
     else:
@@ -33,6 +35,20 @@ async def check_project(project: Project, settings: Settings) -> list[Fault]:
         except Faults as problem:
             faults += problem.faults
     return faults
+
+
+async def _on_theirs(project: Project, settings: Settings) -> list[Fault]:
+    """An attached project has no migrations: its policies are held to the database as it is."""
+    database = Database.of(settings)
+    await database.start()
+    try:
+        if project.policies is not None:
+            parse_policies(project.policies.text, database.catalog.schema, file=str(project.policies.path))
+    except PolicyFaults as problem:
+        return list(problem.faults)
+    finally:
+        await database.stop()
+    return []
 
 
 async def _try_out(project: Project, settings: Settings, folder: Path) -> list[Fault]:

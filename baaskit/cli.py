@@ -228,6 +228,85 @@ def _ready(app: App, setup: str | None, as_json: bool) -> None:
 
 
 @cli.command()
+def attach(
+    url: Annotated[str, typer.Argument(metavar="URL", help="postgresql://user:password@host/name, or an SQLite file.")],
+    folder: Dir = Path(),
+    schema: Annotated[
+        list[str] | None, typer.Option(help="Schema to expose; give it again for more. Default: all that have tables.")
+    ] = None,
+    users: Annotated[str | None, typer.Option(help="The app's own table of users: auth.uid() is its id.")] = None,
+    users_id: Annotated[str, typer.Option(help="Its key.")] = "id",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; change nothing.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Work on top of a database that exists and belongs to others. Nothing of theirs is altered; everything stays closed.
+
+    Example:  baaskit attach postgresql://app@db/shop shop --users customers
+    """
+    from baaskit import attaching
+
+    mapped = attaching.Users(users, users_id) if users else None
+
+    async def work() -> tuple[attaching.Plan, list[str]]:
+        plan = await attaching.prepare(url, folder, tuple(schema or ()), mapped)
+        return plan, [] if dry_run else await attaching.carry_out(plan)
+
+    plan, written = _run(work())
+    report = plan.report(written, done=not dry_run)
+    if as_json:
+        _print(report)
+    else:
+        _tell_attached(report, folder, dry_run=dry_run)
+    raise typer.Exit(1 if report["problems"] else 0)
+
+
+def _tell_attached(report: dict[str, Any], folder: Path, *, dry_run: bool) -> None:
+    def say(label: str, *lines: str) -> None:
+        for number, line in enumerate(lines):
+            out.print(f"{label if number == 0 else '':10} {line}", markup=False)
+
+    as_role = f", as {report['role']}" if report["role"] else ""
+    say("database", report["database"] + as_role)
+    say("found", ", ".join(f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in report["found"].items()) or "no tables")
+    say("schemas", ", ".join(report["schemas"]))
+    say("open", "nothing: no table answers anybody until a policy in policies.sql says so")
+    say("installs", *(report["installs"] or ["nothing: ours are there already; the structure of today is noted"]))
+    say("capture", "off: no triggers; live queries of these tables are refused until baaskit.toml says triggers or polling")
+    if report["users_table"]:
+        say("users", f"{report['users_table']}; auth.uid() is {report['uid_type']}")
+    noted = [f"{one['name']}: {note}" for one in report["tables"] for note in one["notes"]]
+    say("note", *noted[:20], *([f"… and {len(noted) - 20} more (--json)"] if len(noted) > 20 else []))
+    lacking = [f"{one['name']}: the role may not {', '.join(one['lacks'])}" for one in report["tables"] if one["lacks"]]
+    say("no right", *lacking[:20], *([f"… and {len(lacking) - 20} more (--json)"] if len(lacking) > 20 else []))
+    say("left out", *(f"{name}: a name that is ours" for name in report["not_exposable"]))
+    for problem in report["problems"]:
+        say("problem", problem["message"], problem["hint"])
+    say("wrote", *([", ".join(report["wrote"])] if report["wrote"] else []))
+    out.print(
+        "\nNothing was changed (--dry-run)."
+        if dry_run
+        else f"\nNext:  baaskit dev {folder}   To leave without a trace:  baaskit detach {folder}",
+        markup=False,
+    )
+
+
+@cli.command()
+def detach(folder: Dir = Path(), as_json: Json = False) -> None:
+    """Remove from an attached database everything that baaskit has made there. Stop the server first; the folder stays.
+
+    Example:  baaskit detach shop
+    """
+    from baaskit import attaching
+
+    lines = _run(attaching.leave(folder))
+    if as_json:
+        _print({"removed": lines})
+        return
+    for line in lines or ["Nothing of ours was there."]:
+        out.print(line, markup=False)
+
+
+@cli.command()
 def migrate(folder: Dir = Path(), as_json: Json = False) -> None:
     """Apply pending migrations and policies.sql: the same as `baaskit db up`.
 
@@ -373,7 +452,7 @@ async def _status(opened: Opened) -> dict[str, Any]:
     from baaskit.serving import database_of
 
     settings, project = opened.settings, opened.project
-    base = {"project": str(project.dir), "url": settings.url, "database": _shown(settings)}
+    base: dict[str, Any] = {"project": str(project.dir), "url": settings.url, "database": _shown(settings)}
     if settings.dialect == "sqlite" and not settings.database_path.exists():
         return {**base, "applied": [], "pending": [m.name for m in project.migrations], "missing": [], "policies_version": 0, "tables": []}
     database = database_of(settings)
@@ -381,6 +460,12 @@ async def _status(opened: Opened) -> dict[str, Any]:
     try:
         now = await state(project, database)
         tables = [str(t.name) for t in database.catalog.schema.exposed(settings.exposed_schemas)]
+        if database.attached:
+            from baaskit.kernel.database.attached import drift
+
+            base |= {"changed_by_others": await drift(database)}
+        if closed := database.catalog.policies.closed:
+            base |= {"denied_because": [str(fault.message) for fault in closed]}
         return {
             **base, "applied": list(now.applied), "pending": [m.name for m in now.pending], "missing": list(now.missing),
             "policies_version": database.catalog.policies.version, "tables": tables,

@@ -56,12 +56,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def database_of(settings: Settings) -> Database:
-    return Database(
-        settings.database_url,
-        schemas=settings.exposed_schemas,
-        synchronous=settings.sqlite_synchronous,
-        statement_seconds=settings.statement_timeout_seconds,
-    )
+    return Database.of(settings)
 
 
 async def bring_up_to_date(
@@ -85,7 +80,13 @@ async def bring_up_to_date(
 
     try:
         with _faults_of(file):
-            if await pending(project, database):
+            if database.attached:
+                done = []
+                if project.migrations:
+                    report(f"not applied, for the database belongs to others: {', '.join(m.name for m in project.migrations)}")
+                if due and file is not None and not rehearse:
+                    saved.append(await _save(file, database))
+            elif await pending(project, database):
                 done = await apply(project, database, report, to=to, finish=finish if due else None, rehearse=rehearse)
             elif rehearse:
                 done = []

@@ -66,6 +66,26 @@ class Settings(BaseSettings):
     idempotency_keep_seconds: int = Field(
         86_400, ge=1, description="How long the answer of a write with an `Idempotency-Key` is kept to be given again, in seconds."
     )
+    attached: bool = Field(
+        False,
+        description="The database belongs to others; `baaskit attach` sets it. Nothing of theirs is altered: no migrations, no seed, and "
+        "our own tables in one schema (PostgreSQL) or under names that begin with `auth.`, `storage.`, `realtime.`, `baaskit.` (SQLite).",
+    )
+    capture: Literal["triggers", "polling", "off"] = Field(
+        default_factory=lambda data: "off" if data.get("attached") else "triggers",
+        description="How changes of tables become events: `triggers` (every committed change), `polling` (tables are read and compared; "
+        "what happens between two looks is not seen), `off`. Default: `triggers`; in an attached project `off`.",
+    )
+    capture_tables: dict[str, Literal["triggers", "polling", "off"]] = Field(
+        default_factory=dict, description='The same for single tables: `{ "orders" = "polling", "sales.items" = "triggers" }`.'
+    )
+    polling_seconds: float = Field(2, ge=0.1, description="How often a polled table is read, in seconds.")
+    polling_max_rows: int = Field(
+        20_000, ge=1, description="Most rows of a polled table; a larger one is not followed, and the log says so. They are kept in memory."
+    )
+    uid_type: Literal["uuid", "int8", "text"] = Field(
+        "uuid", description="Type of `auth.uid()`: that of the ids in tokens (claim `sub`). A subject of another form owns nothing."
+    )
 
     host: str = Field("127.0.0.1", description="Address to listen on. `0.0.0.0` opens the server to the network.")
     port: int = Field(54321, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
@@ -205,6 +225,10 @@ class Settings(BaseSettings):
     def dialect(self) -> Literal["sqlite", "postgresql"]:
         return "sqlite" if self.database_url.startswith("sqlite") else "postgresql"
 
+    def capture_of(self, table: str) -> Literal["triggers", "polling", "off"]:
+        """How changes of `table` (`orders`, `sales.items`) are captured."""
+        return self.capture_tables.get(table, self.capture)
+
     @property
     def state_dir(self) -> Path:
         """Where our own files live: keys, and by default data and blobs."""
@@ -339,8 +363,9 @@ def load_settings(project_dir: Path, environ: Mapping[str, str] | None = None, *
         raise Faults(faults)
     from_file = {key: value for key, value in given.items() if key not in variables}
     from_environ = {key: environ[name] for key, name in variables.items()}
-    if "function_secrets" in from_environ:
-        from_environ["function_secrets"] = _json_object(from_environ["function_secrets"])
+    for key in ("function_secrets", "capture_tables"):
+        if key in from_environ:
+            from_environ[key] = _json_object(key, from_environ[key])
     wanted = {key: value for key, value in overrides.items() if value is not None}
     try:
         return Settings(**{**from_file, **from_environ, "project_dir": project_dir, **wanted})
@@ -350,11 +375,11 @@ def load_settings(project_dir: Path, environ: Mapping[str, str] | None = None, *
         ) from None
 
 
-def _json_object(text: str) -> Any:
+def _json_object(key: str, text: str) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError:
-        raise Faults([Fault(f"{PREFIX}FUNCTION_SECRETS is not a JSON object", line=0, hint='Write it like {"NAME": "value"}.')]) from None
+        raise Faults([Fault(f"{PREFIX}{key.upper()} is not a JSON object", line=0, hint='Write it like {"NAME": "value"}.')]) from None
 
 
 def _parse(text: str, file: Path) -> dict[str, Any]:

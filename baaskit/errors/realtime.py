@@ -22,7 +22,8 @@ class NotCaptured(BaasError):
 
     def __init__(self, table: str) -> None:
         super().__init__(
-            f'The changes of "{table}" are not captured.', hint=f"In a migration: alter publication realtime add table {table};"
+            f'The changes of "{table}" are not captured.',
+            hint=f"In a migration: alter publication realtime add table {table};  (attached project: capture_tables in baaskit.toml)",
         )
 
 

@@ -38,13 +38,15 @@ ALIASES: dict[str, str] = {
 class Type:
     """A PostgreSQL type by its short name (`int4`, `text`, `timestamptz`); on SQLite the one that was declared.
 
-    `modifiers` is the text in brackets (`"10,2"`), `labels` the values of an enum in their order.
+    `modifiers` is the text in brackets (`"10,2"`), `labels` the values of an enum in their order, `schema` where PostgreSQL
+    keeps a type that its bare name does not find.
     """
 
     name: str
     array: bool = False
     modifiers: str = ""
     labels: tuple[str, ...] = ()
+    schema: str = ""
 
     @property
     def family(self) -> Family:
@@ -55,6 +57,14 @@ class Type:
     def sql(self) -> str:
         """The type as PostgreSQL writes it: `numeric(10,2)`, `text[]`."""
         return self.name + (f"({self.modifiers})" if self.modifiers else "") + ("[]" if self.array else "")
+
+    @property
+    def reference(self) -> str:
+        """An element's type as a cast names it: an enum is quoted, and found in whatever schema it is."""
+        quoted = '"' + self.name.replace('"', '""') + '"'
+        if self.schema:
+            return '"' + self.schema.replace('"', '""') + '".' + quoted
+        return quoted if self.labels else self.name
 
     @property
     def wire(self) -> str:
@@ -122,6 +132,12 @@ class Table:
     view: bool = False
     comment: str = ""
     inherited: tuple[ForeignKey, ...] = ()
+    home: str = ""  # the PostgreSQL schema that holds it, where that is not the one of its name
+
+    @property
+    def stored(self) -> TableName:
+        """The name that statements use; `name` is the one that everything else does."""
+        return TableName(self.home, self.name.name) if self.home else self.name
 
     @cached_property
     def by_name(self) -> Mapping[str, Column]:
@@ -176,6 +192,7 @@ class Schema:
     version: int = 0
     captured: frozenset[TableName] = frozenset()  # tables whose changes are logged
     functions: Mapping[TableName, tuple[Routine, ...]] = field(default_factory=dict)  # by name, overloads in order of oid
+    uid: Type = field(default_factory=lambda: Type("uuid"))  # of auth.uid()
 
     def get(self, name: str, schema: str = "public") -> Table | None:
         return self.tables.get(TableName(schema, name))

@@ -159,7 +159,10 @@ class LiveQueries:
         for name in sorted(query.uncaptured):
             table = self._database.catalog.schema.tables.get(name)
             if name.schema in self._schemas and table is not None and not table.view:
-                await self._database.capture(name)
+                try:
+                    await self._database.capture(name)
+                except BaasError as problem:  # off, or no right to add triggers: the query is run again every second instead
+                    fact("capture.refused", table=str(name), error=problem.message)
 
     def _prepare(self, text: str, claims: Claims) -> Prepared:
         return prepare(text, self._database.catalog, claims, self._database.dialect, self._schemas, self._max_rows)

@@ -108,7 +108,8 @@ def reversed_text(dialect: str, schema: Schema, table: Table, condition: Expr) -
     """`condition` asked of relations `caller` (claims) and `changed` (rows), both given as JSON."""
 
     def resolve(name: TableName) -> FromClause:
-        return relation_of(name, [c.name for c in schema.tables[name].columns], dialect)
+        described = schema.tables[name]
+        return relation_of(described.stored, [c.name for c in described.columns], dialect)
 
     def column(source: Source, name: str) -> Any:
         return literal_column(f'"changed".{quote(name)}')
@@ -127,7 +128,7 @@ def reversed_text(dialect: str, schema: Schema, table: Table, condition: Expr) -
             f'CROSS JOIN (SELECT key AS _n, {columns} FROM json_each(?2)) AS "changed" WHERE {where}'
         )
     people = ", ".join(f"{bind} text" for bind in binds)
-    kind = physical(table.name, dialect)
+    kind = physical(table.stored, dialect)
     return (
         f'SELECT "caller".n, given.n FROM jsonb_to_recordset($1::jsonb) AS "caller"(n int, {people}) '
         f"CROSS JOIN jsonb_to_recordset($2::jsonb) AS given(n int, v jsonb) "

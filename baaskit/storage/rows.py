@@ -80,7 +80,8 @@ class Caller:
         database = self.database
 
         def resolve(name: TableName) -> FromClause:
-            return relation_of(name, [c.name for c in database.catalog.schema.tables[name].columns], database.dialect)
+            described = database.catalog.schema.tables[name]
+            return relation_of(described.stored, [c.name for c in described.columns], database.dialect)
 
         return to_sql(condition, table, dialect=database.dialect, resolve=resolve)  # type: ignore[arg-type]
 

@@ -7,29 +7,42 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterable, Sequen
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import apsw
 import orjson
 from sqlalchemy import Executable, create_engine, delete, func, insert, select
 
 from baaskit.errors import BaasError, Overloaded
+from baaskit.errors.attached import CannotAttach, CaptureOff, NotOurs
 from baaskit.kernel.database import apsw_dbapi, capture, routines, system
 from baaskit.kernel.database.compiled import Bound, Compiled, Row, Sql
 from baaskit.kernel.database.postgres import PostgresDriver
 from baaskit.kernel.database.reflect import reflect
 from baaskit.kernel.database.sqlite import SqliteDriver
 from baaskit.kernel.database.sqlite import connect as sqlite_connect
-from baaskit.kernel.database.tables import Tables, for_dialect
+from baaskit.kernel.database.tables import HOME, SCHEMAS, Tables, for_dialect
 from baaskit.kernel.database.violations import Violation, translate_postgres_error, translate_sqlite_error
 from baaskit.kernel.policy import PolicySet, bind, parse_policies
-from baaskit.kernel.schema import Schema, TableName
+from baaskit.kernel.schema import Schema, TableName, Type
+from baaskit.settings import Settings
 
 T = TypeVar("T")
 Script = Generator[Any, Any, T]
 MIGRATION_WAIT_MILLISECONDS = 120_000
+CaptureMode = Literal["triggers", "polling", "off"]
 
 __all__ = ["Bound", "Catalog", "Compiled", "Database", "Row", "Script", "Sql", "StaleVersion"]
+
+
+# Whatever is altered gets a new row version in these catalogues, so a sum over their transaction ids changes.
+_PG_STRUCTURE = """
+WITH tables AS (SELECT c.oid, c.xmin FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE n.nspname = ANY($1::text[]) AND c.relkind IN ('r', 'p', 'v', 'm', 'f'))
+SELECT (SELECT sum(xmin::text::int8) FROM tables), (SELECT count(*) FROM tables),
+  (SELECT sum(a.xmin::text::int8) FROM pg_attribute a JOIN tables t ON t.oid = a.attrelid),
+  (SELECT sum(k.xmin::text::int8) FROM pg_constraint k JOIN tables t ON t.oid = k.conrelid),
+  (SELECT sum(xmin::text::int8) FROM pg_enum)"""
 
 
 class StaleVersion(BaasError):
@@ -53,9 +66,13 @@ class Database:
     `BaasError` of their SQLSTATE.
     """
 
-    def __init__(self, url: str, *, schemas: Iterable[str] = ("public",), synchronous: str = "FULL", statement_seconds: float = 30) -> None:
-        """`url`: `sqlite:///path` or `postgresql://…`. `statement_seconds`: a read that runs longer is cancelled."""
-        self.url, self.schemas = url, tuple(schemas)
+    def __init__(
+        self, url: str, *, schemas: Iterable[str] = ("public",), synchronous: str = "FULL", statement_seconds: float = 30,
+        attached: bool = False, capture: Callable[[TableName], CaptureMode] = lambda name: "triggers", uid: str = "uuid",
+    ) -> None:  # fmt: skip
+        """`url`: `sqlite:///path` or `postgresql://…`. `statement_seconds`: a read that runs longer is cancelled. `attached`: it belongs to
+        others; nothing of theirs is ever altered but by capture triggers that `capture` allows. `uid`: the type of `auth.uid()`."""
+        self.url, self.schemas, self.attached, self.capture_mode, self.uid = url, tuple(schemas), attached, capture, Type(uid)
         self.driver: SqliteDriver | PostgresDriver
         if url.startswith("sqlite:///"):
             self.driver = SqliteDriver(
@@ -69,15 +86,25 @@ class Database:
         else:
             raise ValueError(f"database_url must begin with sqlite:/// or postgresql://, not {url.split(':')[0]!r}")
         self.dialect = self.driver.name
-        self.tables: Tables = for_dialect(self.dialect)
+        self.tables: Tables = for_dialect(self.dialect, HOME if attached and self.dialect == "postgresql" else None)
         self.catalog = Catalog(Schema(), parse_policies("", Schema()))
         self.on_catalog: list[Callable[[Catalog], None]] = []  # told after every swap, on the event loop
         self._catalog_lock = asyncio.Lock()
         self._stamp: tuple[Any, ...] = ()
 
+    @classmethod
+    def of(cls, settings: Settings) -> Database:
+        """The database that a project's settings name."""
+        return cls(
+            settings.database_url, schemas=settings.exposed_schemas, synchronous=settings.sqlite_synchronous,
+            statement_seconds=settings.statement_timeout_seconds, attached=settings.attached, capture=lambda name: settings.capture_of(str(name)), uid=settings.uid_type,
+        )  # fmt: skip
+
     async def start(self) -> None:
         """Bring our own tables up to date (Alembic), connect, read the schema and the live policies."""
-        await asyncio.to_thread(system.upgrade, self.url)
+        if self.attached and not await asyncio.to_thread(system.is_installed, self.url):
+            raise CannotAttach("This database is not attached (any more).", hint="Make our own tables in it:  baaskit attach URL DIR")
+        await asyncio.to_thread(system.upgrade, self.url, attached=self.attached)
         await self.driver.start()
         await self.reload()
 
@@ -148,6 +175,7 @@ class Database:
             captured, noted = await self.read(self._noted)
             version = self.catalog.schema.version + 1
             schema = await self._reflect(lambda connection: reflect(connection, t, self.schemas, noted, captured, version))
+            schema = replace(schema, uid=self.uid)
             if self.dialect == "postgresql":
                 tables = schema
                 schema = await self.read(lambda: self._with_routines(tables))
@@ -176,6 +204,9 @@ class Database:
         )
         [row] = await self.query(statement)
         [structure] = await self.fetch_raw("PRAGMA schema_version" if self.dialect == "sqlite" else routines.STAMP)
+        if self.attached and self.dialect == "postgresql":  # our own projects change by migrations; others by whatever tool they have
+            [more] = await self.fetch_raw(_PG_STRUCTURE, [list(self.schemas)])
+            structure = (*structure, *more)
         return (*row.values(), *structure)
 
     async def _reflect(self, read: Callable[[Any], Schema]) -> Schema:
@@ -248,16 +279,19 @@ class Database:
     # -- capture and migrations ---------------------------------------------------------------------------------
 
     async def capture(self, name: TableName) -> None:
-        """Log the changes of a table from now on. Does nothing if they are logged already; `reload` not needed."""
+        """Log the changes of a table from now on. Does nothing if they are logged already; `reload` not needed. Raises CaptureOff."""
         if name in self.catalog.schema.captured:
             return
         table = self.catalog.schema.tables.get(name)
         if table is None:
             raise BaasError(f"There is no table {name} whose changes could be captured.")
+        mode = self._mode(name)
+        if mode == "off":
+            raise CaptureOff(str(name))
         t = self.tables
 
         def script() -> Script[None]:
-            for text in capture.create_sql(table, self.dialect):
+            for text in capture.create_sql(table, self.dialect) if mode == "triggers" else ():
                 yield Sql(text)
             yield delete(t.captures).where(t.captures.c.table_schema == name.schema, t.captures.c.table_name == name.name)
             yield insert(t.captures).values(table_schema=name.schema, table_name=name.name)
@@ -267,9 +301,18 @@ class Database:
         changed = replace(schema, version=schema.version + 1, captured=schema.captured | {name})
         self._swap(Catalog(changed, self.catalog.policies))
 
+    def _mode(self, name: TableName) -> CaptureMode:
+        return "triggers" if name.schema in SCHEMAS else self.capture_mode(name)
+
+    def _refuse_ddl(self) -> None:
+        """Every way to change the tables of a project passes here."""
+        if self.attached:
+            raise NotOurs()
+
     async def migrate_script(self, job: Callable[[apsw.Connection], T], *, keep: bool = True) -> T:
         """SQLite only: run `job` with a connection of its own, inside BEGIN IMMEDIATE, foreign keys not enforced while
         it runs and checked before the commit. Without `keep` all is rolled back. Raises what `job` raises, after rolling back."""
+        self._refuse_ddl()
         assert isinstance(self.driver, SqliteDriver)
         path, synchronous = self.driver.path, self.driver.synchronous
 
@@ -318,6 +361,7 @@ class Database:
     @asynccontextmanager
     async def pg_session(self) -> AsyncIterator[Any]:
         """PostgreSQL only: an asyncpg connection of its own, without limits of time, for migrations."""
+        self._refuse_ddl()
         assert isinstance(self.driver, PostgresDriver)
         async with self.driver.session() as link:
             yield link
@@ -340,6 +384,6 @@ class Database:
         captures = yield select(self.tables.captures)
         columns = yield select(self.tables.columns)
         return (
-            frozenset(TableName(r["table_schema"], r["table_name"]) for r in captures),
+            frozenset(name for r in captures if self._mode(name := TableName(r["table_schema"], r["table_name"])) != "off"),
             {(r["table_schema"], r["table_name"], r["column_name"]): r for r in columns},
         )

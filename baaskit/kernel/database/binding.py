@@ -94,6 +94,8 @@ def _claim(bind: str) -> Binder:
         return lambda values, claims, extra: claim_value("now", claims, extra["now"])
     if name == "topic":
         return lambda values, claims, extra: claim_value("topic", claims, _NEVER, extra.get("topic"))
+    if name == "uid_int":
+        return lambda values, claims, extra: claim_binds(claims, _NEVER)[bind]
     return lambda values, claims, extra: claim_value(name, claims, _NEVER)
 
 

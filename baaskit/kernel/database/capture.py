@@ -30,7 +30,7 @@ def literal(text: str) -> str:
 
 def create_sql(table: Table, dialect: str) -> list[str]:
     """Statements that (re)create the triggers of `table`."""
-    return drop_sql(table.name, dialect) + (_sqlite(table) if dialect == "sqlite" else _postgres(table))
+    return drop_sql(table.stored, dialect) + (_sqlite(table) if dialect == "sqlite" else _postgres(table))
 
 
 def drop_sql(name: TableName, dialect: str) -> list[str]:
@@ -41,17 +41,20 @@ def drop_sql(name: TableName, dialect: str) -> list[str]:
     return [f"DROP TRIGGER IF EXISTS {PREFIX}_{kind} ON {target}" for kind in ("rows", "truncate")]
 
 
-def _sqlite(table: Table) -> list[str]:
-    def row(side: str) -> str:
-        pairs = [f"{literal(c.name)}, {json_sql(c, f'{side}.{quote(c.name)}')}" for c in table.columns]
-        # json_object takes at most 1000 arguments; wide tables are joined with json_patch, which keeps keys in order.
-        parts = [f"json_object({', '.join(pairs[i : i + 400])})" for i in range(0, len(pairs), 400)]
-        text = parts[0]
-        for part in parts[1:]:
-            text = f"json_patch({text}, {part})"
-        return text
+def row_sql(table: Table, side: str) -> str:
+    """SQLite: the row `side` (`NEW`, `OLD`, an alias) as JSON text."""
+    pairs = [f"{literal(c.name)}, {json_sql(c, f'{side}.{quote(c.name)}')}" for c in table.columns]
+    # json_object takes at most 1000 arguments; wide tables are joined with json_patch, which keeps keys in order.
+    parts = [f"json_object({', '.join(pairs[i : i + 400])})" for i in range(0, len(pairs), 400)]
+    text = parts[0]
+    for part in parts[1:]:
+        text = f"json_patch({text}, {part})"
+    return text
 
-    sides = {"insert": ("NULL", row("NEW")), "update": (row("OLD"), row("NEW")), "delete": (row("OLD"), "NULL")}
+
+def _sqlite(table: Table) -> list[str]:
+    old, new = row_sql(table, "OLD"), row_sql(table, "NEW")
+    sides = {"insert": ("NULL", new), "update": (old, new), "delete": (old, "NULL")}
     schema, name = literal(table.name.schema), literal(table.name.name)
     return [
         f"CREATE TRIGGER {quote(f'{PREFIX}.{table.name}.{op}')} AFTER {op.upper()} ON {physical(table.name, 'sqlite')} BEGIN "
@@ -61,10 +64,11 @@ def _sqlite(table: Table) -> list[str]:
 
 
 def _postgres(table: Table) -> list[str]:
-    target = physical(table.name, "postgresql")
+    target = physical(table.stored, "postgresql")
+    call = f"baaskit.capture({literal(table.name.schema) if table.home else ''})"  # logged under its own name, wherever it is kept
     return [
-        f"CREATE TRIGGER {PREFIX}_rows AFTER INSERT OR UPDATE OR DELETE ON {target} FOR EACH ROW EXECUTE FUNCTION baaskit.capture()",
-        f"CREATE TRIGGER {PREFIX}_truncate AFTER TRUNCATE ON {target} FOR EACH STATEMENT EXECUTE FUNCTION baaskit.capture()",
+        f"CREATE TRIGGER {PREFIX}_rows AFTER INSERT OR UPDATE OR DELETE ON {target} FOR EACH ROW EXECUTE FUNCTION {call}",
+        f"CREATE TRIGGER {PREFIX}_truncate AFTER TRUNCATE ON {target} FOR EACH STATEMENT EXECUTE FUNCTION {call}",
     ]
 
 
@@ -74,7 +78,7 @@ CREATE OR REPLACE FUNCTION baaskit.capture() RETURNS trigger LANGUAGE plpgsql SE
 SET search_path = '' SET timezone = 'UTC' AS $$
 BEGIN
   INSERT INTO baaskit.changes(table_schema, table_name, op, before, after) VALUES (
-    TG_TABLE_SCHEMA, TG_TABLE_NAME, pg_catalog.lower(TG_OP),
+    coalesce(TG_ARGV[0], TG_TABLE_SCHEMA), TG_TABLE_NAME, pg_catalog.lower(TG_OP),
     CASE WHEN TG_OP IN ('UPDATE', 'DELETE') THEN pg_catalog.to_jsonb(OLD) END,
     CASE WHEN TG_OP IN ('INSERT', 'UPDATE') THEN pg_catalog.to_jsonb(NEW) END);
   RETURN NULL;

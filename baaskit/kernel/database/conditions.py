@@ -17,7 +17,7 @@ from sqlalchemy.types import Text, UserDefinedType
 
 from baaskit.errors.rest import SqlState, UnsupportedHere
 from baaskit.kernel.database.binding import Binds
-from baaskit.kernel.database.capture import literal
+from baaskit.kernel.database.capture import literal, quote
 from baaskit.kernel.database.rest_functions import compile_pattern, sort_key
 from baaskit.kernel.database.textsearch import check_config, parse_query
 from baaskit.kernel.database.values import coerce_text
@@ -43,7 +43,8 @@ class PgType(UserDefinedType[Any]):
         self.kind, self.modifiers = kind, modifiers
 
     def get_col_spec(self, **_: Any) -> str:
-        name = self.kind.name if _PLAIN_TYPE.match(self.kind.name) else '"' + self.kind.name.replace('"', '""') + '"'
+        name = self.kind.name if _PLAIN_TYPE.match(self.kind.name) and not self.kind.schema else quote(self.kind.name)
+        name = f"{quote(self.kind.schema)}.{name}" if self.kind.schema else name
         given = f"({self.kind.modifiers})" if self.modifiers and re.fullmatch(r"\d+(,\d+)?", self.kind.modifiers) else ""
         return name + given + ("[]" if self.kind.array else "")
 

@@ -83,7 +83,7 @@ class Builder:
         names = [c.name for c in described.columns]
         if self.dialect == "sqlite" and not described.view:
             names.append(rowid_of(described))
-        return self.alias(relation_of(described.name, names, self.dialect), prefix)
+        return self.alias(relation_of(described.stored, names, self.dialect), prefix)
 
     def alias(self, source: Any, prefix: str = "t") -> FromClause:
         """A fresh alias of anything that has columns."""
@@ -92,7 +92,8 @@ class Builder:
 
     def resolve(self, name: TableName) -> FromClause:
         """Tables of a policy's sub-select."""
-        return relation_of(name, [c.name for c in self.schema.tables[name].columns], self.dialect)
+        described = self.schema.tables[name]
+        return relation_of(described.stored, [c.name for c in described.columns], self.dialect)
 
     def admits(self, access: Access, row: FromClause) -> list[Sql]:
         """The row condition of an access: nothing for one that has none, false for one that is denied."""

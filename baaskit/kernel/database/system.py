@@ -7,14 +7,18 @@ cost a third of the start-up time and 20 MB.
 from __future__ import annotations
 
 import asyncio
+import re
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import apsw
 import asyncpg
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection, create_engine, event
 
 from baaskit.kernel.database import apsw_dbapi
+from baaskit.kernel.database.capture import POSTGRES_FUNCTION
+from baaskit.kernel.database.tables import HOME, upgraded_home
 
 
 def history() -> Path:
@@ -28,12 +32,21 @@ def head() -> str:
     return max(file.name.split("_")[0] for file in (history() / "versions").glob("[0-9]*_*.py"))
 
 
-def upgrade(url: str) -> None:
+def is_installed(url: str) -> bool:
+    """Whether our tables are there. Blocking."""
+    if url.startswith("sqlite:///"):
+        path = Path(url.removeprefix("sqlite:///"))
+        return path.exists() and _sqlite_revision(path) is not None
+    return asyncio.run(_postgres_revision(url)) is not None
+
+
+def upgrade(url: str, *, attached: bool = False) -> None:
     """Run what is pending, in one transaction. Blocking: call it in a thread. Safe when two processes start at once.
 
     A database of a newer version is left as it is: revisions add before they take away, so that old processes run on it.
+    `attached`: the database belongs to others. Ours are then kept in one schema (PostgreSQL), and a file's mode is left alone.
     """
-    _migrate(url, head())
+    _migrate(url, head(), attached=attached)
 
 
 def downgrade(url: str, revision: str) -> None:
@@ -41,7 +54,7 @@ def downgrade(url: str, revision: str) -> None:
     _migrate(url, revision, back=True)
 
 
-def _migrate(url: str, target: str, *, back: bool = False) -> None:
+def _migrate(url: str, target: str, *, back: bool = False, attached: bool = False) -> None:
     if url.startswith("sqlite:///"):
         path = Path(url.removeprefix("sqlite:///"))
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -62,9 +75,10 @@ def _migrate(url: str, target: str, *, back: bool = False) -> None:
                 connection.commit()
         finally:
             engine.dispose()
-        path.chmod(0o600)
+        if not attached:
+            path.chmod(0o600)
     else:
-        asyncio.run(_migrate_postgres(url, target, back))
+        asyncio.run(_migrate_postgres(url, target, back, attached))
 
 
 def _settled(revision: str | None, target: str, back: bool) -> bool:
@@ -95,7 +109,7 @@ async def _postgres_revision(url: str) -> str | None:
         await link.close()
 
 
-async def _migrate_postgres(url: str, target: str, back: bool) -> None:
+async def _migrate_postgres(url: str, target: str, back: bool, attached: bool) -> None:
     if _settled(await _postgres_revision(url), target, back):
         return
     from sqlalchemy.ext.asyncio import create_async_engine
@@ -104,10 +118,31 @@ async def _migrate_postgres(url: str, target: str, back: bool) -> None:
     try:
         async with engine.begin() as connection:
             await connection.exec_driver_sql("SELECT pg_advisory_xact_lock(5432154321)")
-            await connection.exec_driver_sql("CREATE SCHEMA IF NOT EXISTS baaskit")  # holds Alembic's own version table
-            await connection.run_sync(_run, target, back)
+            # It holds Alembic's own version table. Asked first: `IF NOT EXISTS` wants the right to create even when there is one.
+            if not (await connection.exec_driver_sql("SELECT 1 FROM pg_namespace WHERE nspname = 'baaskit'")).first():
+                await connection.exec_driver_sql("CREATE SCHEMA baaskit")
+            await connection.run_sync(_run_at_home if attached else _run, target, back)
     finally:
         await engine.dispose()
+
+
+_SCHEMA = re.compile(r"""(?<![\w."])("?)(?:auth|storage|realtime)\1\.(?=["\w])""")
+
+
+def _at_home(connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool) -> tuple[str, Any]:
+    """One history for both layouts: it names four schemas, and in a database of others every one of them is ours."""
+    text = "SELECT 1" if statement.startswith("CREATE SCHEMA") else _SCHEMA.sub(f"{HOME}.", statement)
+    return text, parameters
+
+
+def _run_at_home(connection: Connection, target: str, back: bool) -> None:
+    event.listen(connection, "before_cursor_execute", _at_home, retval=True)
+    token = upgraded_home.set(HOME)
+    try:
+        _run(connection, target, back)
+        connection.exec_driver_sql(POSTGRES_FUNCTION)  # logs tables of ours under the names that they have elsewhere
+    finally:
+        upgraded_home.reset(token)
 
 
 def _run(connection: Connection, target: str, back: bool) -> None:

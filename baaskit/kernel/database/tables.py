@@ -7,6 +7,7 @@ hold the dot (docs/architecture.md). The history that creates them is in `migrat
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,7 +29,10 @@ from sqlalchemy import (
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.types import UserDefinedType
 
+from baaskit.kernel.schema import TableName
+
 SCHEMAS = ("auth", "storage", "realtime", "baaskit")
+HOME = "baaskit"  # where all of ours are in a PostgreSQL database that belongs to others
 
 
 class _Ours(UserDefinedType[Any]):
@@ -127,11 +131,16 @@ def _dump(value: Any) -> str:
 
 
 class Tables:
-    """Namespace of our tables for one dialect: `tables.users`, `tables.metadata`. Built once per dialect."""
+    """Namespace of our tables for one dialect: `tables.users`, `tables.metadata`. Built once per dialect.
 
-    def __init__(self, dialect: str) -> None:
-        self.dialect = dialect
+    `home`: the one PostgreSQL schema that holds them all in a database that belongs to others; no two have the same name.
+    `logical` tells the logical name of a stored one.
+    """
+
+    def __init__(self, dialect: str, home: str | None = None) -> None:
+        self.dialect, self.home = dialect, home
         self.metadata = MetaData()
+        self.logical: dict[TableName, TableName] = {}
         self._define_auth()
         self._define_storage()
         self._define_realtime()
@@ -139,7 +148,9 @@ class Tables:
 
     def _table(self, schema: str, name: str, *items: Any) -> Table:
         if self.dialect == "postgresql":
-            return Table(name, self.metadata, *items, schema=schema)
+            self.logical[TableName(self.home or schema, name)] = TableName(schema, name)
+            return Table(name, self.metadata, *items, schema=self.home or schema)
+        self.logical[TableName(schema, name)] = TableName(schema, name)
         return Table(f"{schema}.{name}", self.metadata, *items)
 
     def _id(self) -> Column[Any]:
@@ -174,7 +185,7 @@ class Tables:
 
     def _refers(self, name: str, target: str, *, nullable: bool = False, type_: Any = None, ondelete: str = "CASCADE") -> Column[Any]:
         schema, table, column = target.split(".")
-        key: Any = ForeignKey(target, ondelete=ondelete)
+        key: Any = ForeignKey(f"{self.home or schema}.{table}.{column}", ondelete=ondelete)
         if self.dialect == "sqlite":  # the dot belongs to the name, so the target is given as a column, not as text
             key = ForeignKey(self.metadata.tables[f"{schema}.{table}"].c[column], ondelete=ondelete)
         return Column(name, type_ or Uid(), key, nullable=nullable)
@@ -335,11 +346,16 @@ class Tables:
         Index("invocations_started_at_idx", self.invocations.c.started_at)
 
 
-_BUILT: dict[str, Tables] = {}
+_BUILT: dict[tuple[str, str | None], Tables] = {}
 
 
-def for_dialect(dialect: str) -> Tables:
+# Where the history of our tables is run: its files ask for a dialect's tables, and are the same for both layouts.
+upgraded_home: ContextVar[str | None] = ContextVar("upgraded_home", default=None)
+
+
+def for_dialect(dialect: str, home: str | None = None) -> Tables:
     """The tables for `"sqlite"` or `"postgresql"`, built once."""
-    if dialect not in _BUILT:
-        _BUILT[dialect] = Tables(dialect)
-    return _BUILT[dialect]
+    home = home or upgraded_home.get()
+    if (dialect, home) not in _BUILT:
+        _BUILT[dialect, home] = Tables(dialect, home)
+    return _BUILT[dialect, home]

@@ -140,7 +140,7 @@ class Trial(Database):
         self.__dict__ = dict(real.__dict__)
         self.emitted: list[dict[str, Any]] = []  # table, op, before, after
         self.notes: list[str] = []
-        self.written: set[TableName] = set()  # tables that plans of this trial write
+        self.written: set[TableName] = set()  # tables that plans of this trial write, as they are stored
 
     async def run(self, script: Callable[[], Script[T]]) -> T:
         """Run a script as one transaction and roll it back. Raises Overloaded when another writer is in the way."""
@@ -168,10 +168,10 @@ class Trial(Database):
         yield Sql(f"SET LOCAL lock_timeout = {_LOCK_MILLISECONDS}")
         tables = [physical(name, "postgresql") for name in sorted(self.written)]
         for name, step, owned in (yield Sql(_SEQUENCES, (tables, list(self.schemas)))):
-            if owned:  # any change of its definition gives it a new file, which the rollback throws away
+            if owned and not self.attached:  # any change of its definition gives it a new file, which the rollback throws away
                 yield Sql(f"ALTER SEQUENCE {name} INCREMENT BY {step}")
             else:
-                self.notes.append(f"sequence {name} belongs to another role of the database: its next number may be used up")
+                self.notes.append(f"sequence {name} is not this project's to copy: its next number may be used up")
         return 0
 
     def _logged(self, mark: int) -> Script[list[dict[str, Any]]]:
@@ -222,7 +222,7 @@ class TrialPlans(Plans):
         self.statements: list[Sql] = []
 
     def _write(self, plan: Any) -> CompiledWrite:
-        self.trial.written.add(plan.table.name)
+        self.trial.written.add(plan.table.stored)
         return _ObservedWrite(plan, self.database.dialect, self.database.catalog.schema, observer=self)
 
 

@@ -41,7 +41,7 @@ class WriteBuilder(Builder):
     def target(self, alias: str = "target") -> Any:
         """The table under an alias, with its identity's columns."""
         names = list(dict.fromkeys([*(c.name for c in self.table.columns), *(name for name, _ in self.keys)]))
-        return relation_of(self.table.name, names, self.dialect).alias(alias)
+        return relation_of(self.table.stored, names, self.dialect).alias(alias)
 
     def identity(self, row: FromClause, old: Sequence[str] = ()) -> Sql:
         """One JSON array of the row's identity and, behind it, of columns as they are now."""
@@ -58,7 +58,7 @@ class WriteBuilder(Builder):
         if self.dialect == "sqlite":
             found = each.c.value.op("->>")(literal_column(str(number)))
             return func.unhex(found) if kind.family == "bytea" else found
-        return cast(each.c.value.op("->>")(literal_column(str(number))), PgType(Type(kind.name, kind.array, "", kind.labels)))
+        return cast(each.c.value.op("->>")(literal_column(str(number))), PgType(replace(kind, modifiers="")))
 
     def entries(self) -> Any:
         """`ids` as rows: `value`, and `place` in the order written."""
@@ -106,7 +106,7 @@ class WriteBuilder(Builder):
     def insert(self, columns: Sequence[str], plan: WritePlan) -> Statement:
         """Insert one row (SQLite) or a JSON array of rows (PostgreSQL); rows: identity, as JSON text."""
         target: Any = relation_of(
-            self.table.name,
+            self.table.stored,
             [*(c.name for c in self.table.columns), *(n for n, _ in self.keys if n not in self.table.by_name)],
             self.dialect,
         )

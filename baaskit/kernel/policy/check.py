@@ -28,7 +28,7 @@ _KNOWN_TYPES = (
 )  # fmt: skip
 
 _CLAIM_CALLS: dict[str, tuple[e.ClaimName, Type]] = {
-    "auth.uid": ("uid", UUID), "auth.role": ("role", TEXT), "auth.email": ("email", TEXT), "auth.jwt": ("jwt", JSONB),
+    "auth.role": ("role", TEXT), "auth.email": ("email", TEXT), "auth.jwt": ("jwt", JSONB),
     "realtime.topic": ("topic", TEXT), "now": ("now", TIMESTAMPTZ),
 }  # fmt: skip
 _TEXT_CALLS: dict[str, tuple[e.Function, Type]] = {
@@ -36,7 +36,8 @@ _TEXT_CALLS: dict[str, tuple[e.Function, Type]] = {
     "storage.foldername": ("storage.foldername", TEXTS), "storage.filename": ("storage.filename", TEXT),
     "storage.extension": ("storage.extension", TEXT),
 }  # fmt: skip
-_CALLS = sorted({*_CLAIM_CALLS, *_TEXT_CALLS, "coalesce", "nullif", "array_length"})
+_UIDS: dict[str, tuple[e.ClaimName, Type]] = {"uuid": ("uid", UUID), "int": ("uid_int", INT8), "text": ("uid_text", TEXT)}
+_CALLS = sorted({"auth.uid", *_CLAIM_CALLS, *_TEXT_CALLS, "coalesce", "nullif", "array_length"})
 
 
 @dataclass
@@ -263,9 +264,9 @@ class Checker:
 
     def _on_call(self, syntax: Syntax, scope: _Scope) -> Expr:
         name, given = syntax.value.removeprefix("pg_catalog."), len(syntax.parts)
-        if name in _CLAIM_CALLS:
+        if name == "auth.uid" or name in _CLAIM_CALLS:
             self._arguments(syntax, 0)
-            claim, type = _CLAIM_CALLS[name]
+            claim, type = _CLAIM_CALLS[name] if name in _CLAIM_CALLS else _UIDS[self.schema.uid.family]
             return e.Claim(claim, type)
         if name in _TEXT_CALLS:
             self._arguments(syntax, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
@@ -13,15 +14,19 @@ from baaskit.kernel.policy import scalars
 from baaskit.kernel.policy.expr import ClaimName
 
 CLAIM_BINDS: Mapping[ClaimName, str] = {
-    "uid": "claims_uid", "role": "claims_role", "email": "claims_email", "jwt": "claims_jwt", "topic": "claims_topic", "now": "claims_now",
-}  # fmt: skip
+    name: f"claims_{name}" for name in ("uid", "uid_int", "uid_text", "role", "email", "jwt", "topic", "now")
+}
 
 
 def claim_value(name: ClaimName, claims: Claims, now: datetime, topic: str | None = None) -> Any:
-    """The canonical value of one claim. A subject that is no uuid is NULL: it can own no row."""
+    """The canonical value of one claim. A subject that is not of the type of `auth.uid()` is NULL: it can own no row."""
     match name:
         case "uid":
             return scalars.uuid_text(claims.uid) if claims.uid else None
+        case "uid_int":
+            return _integer(claims.uid) if claims.uid else None
+        case "uid_text":
+            return claims.uid if claims.uid and _clean(claims.uid) == claims.uid else None
         case "role":
             return claims.role
         case "email":
@@ -38,7 +43,17 @@ def claim_binds(claims: Claims, now: datetime, topic: str | None = None) -> dict
     """Values for the bind parameters of `to_sql`, all text or None, the same on both databases."""
     values: dict[str, Any] = {bind: claim_value(name, claims, now, topic) for name, bind in CLAIM_BINDS.items()}
     values["claims_jwt"] = json_bind(claims.jwt)
+    if values["claims_uid_int"] is not None:
+        values["claims_uid_int"] = str(values["claims_uid_int"])
     return values
+
+
+_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}")
+
+
+def _integer(text: str) -> int | None:
+    """The 64-bit integer that is written so, in this one way: two subjects are never one user."""
+    return number if _INTEGER.fullmatch(text) and -(2**63) <= (number := int(text)) < 2**63 else None
 
 
 def json_bind(value: Any) -> str:

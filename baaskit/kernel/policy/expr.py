@@ -20,7 +20,7 @@ JSONB, TIMESTAMPTZ, TEXTS = Type("jsonb"), Type("timestamptz"), Type("text", arr
 _NOWHERE = Span(0, 0)
 
 Value: TypeAlias = str | int | Decimal | bool | None
-ClaimName = OneOf["uid", "role", "email", "jwt", "topic", "now"]
+ClaimName = OneOf["uid", "uid_int", "uid_text", "role", "email", "jwt", "topic", "now"]
 CompareOp = OneOf["=", "<>", "<", "<=", ">", ">="]
 Function = OneOf["lower", "upper", "length", "array_length", "storage.foldername", "storage.filename", "storage.extension"]
 
@@ -328,7 +328,8 @@ def split_closed(expr: Expr) -> tuple[Expr, Expr]:
 
 
 _CLAIM_TEXT: dict[ClaimName, str] = {
-    "uid": "auth.uid()", "role": "auth.role()", "email": "auth.email()", "jwt": "auth.jwt()", "topic": "realtime.topic()", "now": "now()",
+    "uid": "auth.uid()", "uid_int": "auth.uid()", "uid_text": "auth.uid()", "role": "auth.role()", "email": "auth.email()",
+    "jwt": "auth.jwt()", "topic": "realtime.topic()", "now": "now()",
 }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from sqlalchemy.types import Text
 from baaskit.kernel.claims import Claims
 from baaskit.kernel.policy import scalars
 from baaskit.kernel.policy.claims import claim_value, json_bind
-from baaskit.kernel.policy.expr import OLD, ClaimName, Expr, Source, quote, quote_text
+from baaskit.kernel.policy.expr import OLD, ClaimName, Expr, Source, quote_text
 from baaskit.kernel.policy.sql import Dialect, PostgresCompiler, Sql, SqliteCompiler, words
 from baaskit.kernel.schema import Table, TableName, Type
 
@@ -50,7 +50,7 @@ def reversed_binds(
 
 
 def _claims(claims: Claims, now: datetime, topic: str | None) -> dict[str, Any]:
-    names: tuple[ClaimName, ...] = ("uid", "role", "email", "jwt", "topic")
+    names: tuple[ClaimName, ...] = ("uid", "uid_int", "uid_text", "role", "email", "jwt", "topic")
     return {name: claim_value(name, claims, now, topic) for name in names}
 
 
@@ -89,12 +89,12 @@ def _postgres_row(table: Table) -> Callable[[Source, str], Sql]:
             return _postgres_array(words(document, "->", quote_text(name)), type)
         if type.family == "json":
             return words("nullif(", document, "->", quote_text(name), ", 'null')")
-        return words("CAST(", document, "->>", quote_text(name), f"AS {quote(type.name) if type.labels else type.name})")
+        return words("CAST(", document, "->>", quote_text(name), f"AS {type.reference})")
 
     return read
 
 
 def _postgres_array(document: Sql, type: Type) -> Sql:
     element = "CAST(ARRAY(SELECT item FROM jsonb_array_elements_text("
-    kind = f"AS {quote(type.name) if type.labels else type.name}[])"
+    kind = f"AS {type.reference}[])"
     return words("CASE WHEN jsonb_typeof(", document, ") = 'array' THEN", element, document, ") AS items(item))", kind, "END")

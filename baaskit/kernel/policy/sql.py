@@ -17,7 +17,7 @@ from sqlalchemy.types import Text
 from baaskit.kernel.policy import expr as e
 from baaskit.kernel.policy import scalars
 from baaskit.kernel.policy.claims import CLAIM_BINDS
-from baaskit.kernel.policy.expr import OLD, Expr, Source, quote, quote_text
+from baaskit.kernel.policy.expr import OLD, Expr, Source, quote_text
 from baaskit.kernel.schema import TableName, Type
 
 Dialect = Literal["sqlite", "postgresql"]
@@ -182,7 +182,7 @@ class SqliteCompiler(Compiler):
         return column
 
     def read_claim(self, claim: Sql, type: Type) -> Sql:
-        return claim
+        return words("CAST(", claim, "AS INTEGER)") if type.family == "int" else claim
 
     def order(self, type: Type, op: str) -> tuple[str, ...]:
         return ()  # BINARY is the order of code points already
@@ -283,10 +283,10 @@ class PostgresCompiler(Compiler):
         if isinstance(value, bool):
             return literal_column("TRUE" if value else "FALSE")
         if value is None:
-            return literal_column(f"CAST(NULL AS {_type(type)})")
+            return literal_column(f"CAST(NULL AS {type.reference})")
         if not isinstance(value, str):
             return literal_column(f"({value})")
-        return literal_column(quote_text(value) if type.family == "text" else f"CAST({quote_text(value)} AS {_type(type)})")
+        return literal_column(quote_text(value) if type.family == "text" else f"CAST({quote_text(value)} AS {type.reference})")
 
     def any_of(self, operand: Sql, array: Sql) -> Sql:
         return words(operand, "= ANY (", array, ")")
@@ -332,12 +332,8 @@ class PostgresCompiler(Compiler):
                 # Without the guard one row with an odd text would fail everyone's whole query.
                 return words("CASE WHEN", bare, match_case, form, "THEN CAST(", bare, f"AS {target.name}) END")
             case ("timestamptz", "timestamp" | "date") | ("timestamp", "timestamptz"):
-                return words("CAST(", operand, f"AT TIME ZONE 'UTC' AS {_type(target)})")
+                return words("CAST(", operand, f"AT TIME ZONE 'UTC' AS {target.reference})")
             case ("date", "timestamptz"):
                 return words("CAST(", operand, "AS timestamp) AT TIME ZONE 'UTC'")
             case _:
-                return words("CAST(", operand, f"AS {_type(target)})")
-
-
-def _type(type: Type) -> str:
-    return quote(type.name) if type.labels else type.name
+                return words("CAST(", operand, f"AS {target.reference})")

@@ -21,6 +21,8 @@ def test_every_claim_has_a_bind_and_all_are_text_or_null() -> None:
     assert set(binds) == set(CLAIM_BINDS.values())
     assert binds == {
         "claims_uid": "6f1c0a52-0f0e-4c1e-9a51-3b1f0d3f7a01",
+        "claims_uid_int": None,
+        "claims_uid_text": "6F1C0A52-0F0E-4C1E-9A51-3B1F0D3F7A01",
         "claims_role": "authenticated",
         "claims_email": "a@b.c",
         "claims_jwt": '{"email":"a@b.c","n":1}',
