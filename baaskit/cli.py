@@ -378,6 +378,34 @@ def db_down(
         out.print("Nothing was taken back.")
 
 
+@db.command("diff")
+def db_diff(
+    name: Annotated[str | None, typer.Argument(help="Write it as a migration of this name, recorded as applied here.")] = None,
+    folder: InDir = Path(),
+    reverse: Annotated[bool, typer.Option("--reverse", help="Statements from the database to all migrations instead.")] = False,
+) -> None:
+    """Compare the database with what its applied migrations give on a scratch database, and print the migration that is missing.
+    Exit code 1 if there is one that was not written.
+
+    Example:  baaskit db diff add_email -C shop
+    """
+    from baaskit import migrating
+
+    opened = _open(folder)
+    found = _run(migrating.diff(opened.project, opened.settings, name, datetime.now(UTC), reverse=reverse))
+    for pending in found.pending:
+        err.print(f"not applied: {pending}", markup=False)
+    for line in found.left:
+        err.print(f"warning: cannot be said in a migration: {line}", markup=False)
+    if not found.text:
+        out.print("No difference.")
+    elif found.path:
+        out.print(f"wrote {found.path}", markup=False)
+    else:
+        out.print(found.text, markup=False, end="")
+        raise typer.Exit(1)
+
+
 @db.command("status")
 def db_status(folder: Dir = Path(), as_json: Json = False) -> None:
     """Every migration: applied (when, by whom, how long), pending, changed or missing since; and what was changed past them.
@@ -394,6 +422,8 @@ def db_status(folder: Dir = Path(), as_json: Json = False) -> None:
     for entry in found["migrations"]:
         when = f"{entry['applied_at']}  {entry['applied_by'] or '-'}  {entry['duration_ms'] or '-'} ms" if "applied_at" in entry else ""
         out.print(f"{entry['state']:10} {entry['name']:40} {when}".rstrip(), markup=False)
+    for line in found["drift"]:
+        out.print(f"drift      {line}", markup=False)
 
 
 def _teller(as_json: bool) -> Callable[[str], None]:

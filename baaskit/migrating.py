@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -120,4 +121,50 @@ async def status(project: Project, settings: Settings) -> dict[str, Any]:
             for r in now.records
         ]  # fmt: skip
         entries += [{"name": m.name, "state": "unfinished" if m.name in now.unfinished else "pending"} for m in now.pending]
-        return {"migrations": entries, "drift": []}
+        return {"migrations": entries, "drift": await _drift(project, now, database)}
+
+
+async def _drift(project: Project, now: State, database: Database) -> list[str]:
+    from baaskit.kernel.database import proposal
+
+    try:
+        return await proposal.drift(database, _given(project, now))
+    except Fault as problem:
+        return [f"unknown: {problem.message}"]
+
+
+def _given(project: Project, now: State) -> list[File]:
+    """Files of applied migrations in their order: what the database should be."""
+    return [file for file in project.migrations if file.name in now.applied]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """`path` is where it was written. `left`: what the text does not bring over. `pending`: files that are not applied."""
+
+    text: str
+    left: tuple[str, ...] = ()
+    pending: tuple[str, ...] = ()
+    path: Path | None = None
+
+
+async def diff(project: Project, settings: Settings, name: str | None, now: datetime, *, reverse: bool = False) -> Difference:
+    """What the database has past its applied migrations, as a new one; with a `name` it is written and recorded as applied.
+
+    `reverse`: statements that would make the database what all migrations give, the pending ones too.
+    """
+    from baaskit.kernel.database import proposal
+
+    async with opened(settings) as database:
+        found = await state(project, database)
+        found.refuse_changed()
+        pending = tuple(file.name for file in found.pending)
+        if reverse:
+            return Difference(await proposal.towards(database, project.migrations), pending=pending)
+        made = await proposal.propose(database, _given(project, found), "the proposed migration")
+        if not name or not made.text:
+            return Difference(made.text, made.left, pending)
+        path = new(project, name, now, made.text)
+        if made.runs:
+            await proposal.adopt(database, path.name, made)
+        return Difference(made.text, made.left, pending, path)

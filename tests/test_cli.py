@@ -17,6 +17,7 @@ from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
 
+import apsw
 import pytest
 
 from baaskit.cli import main
@@ -132,6 +133,7 @@ def test_every_command_has_help_with_an_example(baaskit: Command) -> None:
         ["admins", "create"],
         ["policies", "diff"],
         ["db", "new"],
+        ["db", "diff"],
         ["db", "up"],
         ["db", "down"],
         ["db", "status"],
@@ -191,6 +193,23 @@ def test_a_migration_is_made_tried_applied_and_taken_back(shop: Path, baaskit: C
     refused = baaskit("db", "down", str(shop))
     assert refused.returncode == 1
     assert "0001_todos.sql does not say how to take it back" in refused.stderr
+
+
+def test_what_was_changed_by_hand_is_shown_and_taken_over(shop: Path, baaskit: Command) -> None:
+    baaskit("db", "up", str(shop))
+    assert baaskit("db", "diff", "-C", str(shop)).stdout == "No difference.\n"
+    link = apsw.Connection(str(shop / ".baaskit/data.db"))
+    link.execute("alter table todos add column colour text")
+    link.close()
+    assert json.loads(baaskit("db", "status", str(shop), "--json").stdout)["drift"] == ["column todos.colour is not in the migrations"]
+    shown = baaskit("db", "diff", "-C", str(shop))
+    assert shown.returncode == 1
+    assert "alter table todos add column colour text;" in shown.stdout
+    written = baaskit("db", "diff", "add colour", "-C", str(shop))
+    assert written.returncode == 0
+    [path] = (shop / "migrations").glob("*_add_colour.sql")
+    found = json.loads(baaskit("db", "status", str(shop), "--json").stdout)
+    assert (found["drift"], found["migrations"][-1]["name"], found["migrations"][-1]["state"]) == ([], path.name, "applied")
 
 
 def test_data_is_not_lost_without_a_word(shop: Path, baaskit: Command) -> None:
