@@ -36,39 +36,35 @@ class Returned:
     def __init__(self, call: Callable[..., Any]) -> None:
         """Raises NameError, or pydantic's errors when a hint cannot be validated."""
         hint = get_type_hints(call, include_extras=True).get("return", Any)
-        self.returns, self.columns, shape = _read(hint, call.__name__)
-        self._adapter: TypeAdapter[Any] | None = TypeAdapter(shape) if self.returns not in ("any", "void") else None
+        self.returns, self.columns = _read(hint, call.__name__)
+        self._adapter: TypeAdapter[Any] | None = TypeAdapter(hint) if self.returns not in ("any", "void") else None
 
     def render(self, value: Any) -> bytes:
         """JSON of the result; nothing for void. What the hint does not have is not sent. Raises pydantic's ValidationError, TypeError."""
         if self.returns == "void":
             return b""
-        if value is None and self.returns in ("rows", "values"):
-            return b"[]"
         if isinstance(value, types.GeneratorType):
             value = list(value)
         if self._adapter is not None:
             value = self._adapter.validate_python(value, from_attributes=True)
+            value = list(value) if self.returns in ("rows", "values") else value
         return to_json(value, exact=True)
 
 
-def _read(hint: Any, name: str) -> tuple[Returns, tuple[tuple[str, str], ...], Any]:
-    """Kind, columns, and the type that a result is validated by. `name` is that of a value's column."""
-    plain = _plain(hint)
-    if plain in (Any, object, list, tuple):
-        return "any", (), Any
-    if plain is type(None):
-        return "void", (), None
-    arguments = get_args(plain)
-    if get_origin(plain) in _LISTS and (get_origin(plain) is not tuple or arguments[1:] == (...,)):
-        item = _plain(arguments[0])
+def _read(hint: Any, name: str) -> tuple[Returns, tuple[tuple[str, str], ...]]:
+    hint = _plain(hint)
+    if hint in (Any, object, list, tuple):
+        return "any", ()
+    if hint is type(None):
+        return "void", ()
+    if get_origin(hint) in _LISTS:
+        item = _plain((get_args(hint) or (Any,))[0])
         if item in (Any, object):
-            return "any", (), Any
+            return "any", ()
         columns = _columns(item)
-        shape = list[arguments[0]]  # type: ignore[valid-type]  # whatever it is a list of
-        return ("values", ((name, _type(item)),), shape) if columns is None else ("rows", columns, shape)
-    columns = _columns(plain)
-    return ("value", ((name, _type(plain)),), hint) if columns is None else ("row", columns, hint)
+        return ("values", ((name, _type(item)),)) if columns is None else ("rows", columns)
+    columns = _columns(hint)
+    return ("value", ((name, _type(hint)),)) if columns is None else ("row", columns)
 
 
 def _plain(hint: Any) -> Any:

@@ -241,7 +241,7 @@ class RowChanges:
 
 def _shown(table: Table, access: Access, binding: Binding) -> tuple[str, ...]:
     """The columns that a subscriber gets, in the table's order: those it may read and asked for, and always the key."""
-    allowed = [c.name for c in table.columns if access.denied or access.columns is None or c.name in access.columns]
+    allowed = [c.name for c in table.columns if access.columns is None or c.name in access.columns]
     if binding.select is None:
         return tuple(allowed)
     for name in binding.select:

@@ -97,8 +97,7 @@ def denied(claims: Claims | None, method: str, name: str, problem: BaasError) ->
     """An id for a refusal, which tells the client nothing; the log has it with what was refused to whom, without values of rows."""
     identifier = uuid4().hex[:16]
     role, uid = (claims.role, claims.uid) if claims is not None else ("anon", None)
-    command = "execute" if name.startswith("rpc/") else COMMANDS.get(method, method)
-    fact("policy.denied", id=identifier, table=name[:200], command=command, role=role, uid=uid, code=problem.code)
+    fact("policy.denied", id=identifier, table=name[:200], command=COMMANDS.get(method, method), role=role, uid=uid, code=problem.code)
     return identifier.encode()
 
 

@@ -48,8 +48,6 @@ create function writes() returns int language sql as $$ insert into tags values 
 create function lies() returns int language sql stable as 'select 1';
 create function lies_and_writes() returns int language sql stable as 'select writes()';
 create function becomes(name text) returns text language plpgsql as $$ begin execute format('set role %I', name); return name; end $$;
-create function all_pet_tags() returns setof pet_tags language sql stable as 'select * from pet_tags order by pet_id, tag_id';
-create function keeps() returns text language sql as $$ select set_config('request.jwt.claims', '{"sub": "kept"}', false) $$;
 create function secret() returns text language sql stable as $$ select 'never' $$;
 create function "odd: ""name"" $1"("a b" int, "c:d" text) returns table ("x:y" text, "q""u" int) language sql stable as
   $$ select "c:d", "a b" $$;
@@ -64,7 +62,7 @@ comment on function add(int, int) is 'Adds two numbers';
 
 _ANYONE = [
     "add", "shout", "nothing", "note", "numbers", "no_number", "doc", "box", "boxes", "cheapest", "divided", "one_out", "all_pets",
-    "all_pets_definer", "all_pet_tags", "keeps", "pet", "all_vault", "all_users", "who", "total", "sum_of", "moods", "whole", "raw_text", "raw_bytes",
+    "all_pets_definer", "pet", "all_vault", "all_users", "who", "total", "sum_of", "moods", "whole", "raw_text", "raw_bytes",
     "named_json", "same(int)", "same(text)", "over(int)", "over(a int, b int)", "fails", "writes", "lies", "lies_and_writes", "becomes",
     '"odd: ""name"" $1"', "api.pick", "api.bare",
 ]  # fmt: skip

@@ -140,6 +140,10 @@ class _Run:
                     if known is None and any(merged):  # it came after `_met`, so nobody has asked whose it is
                         raise SqlState("40001", "could not serialize access due to concurrent update", hint="Send the request again.")
                     (new if known is None else changed).append((number, identity if known is None else known))
+        if self.plan.resolution == "ignore-duplicates" and len(new) < len(records):  # who was ignored must have been allowed
+            question = self._refused_insert(records)
+            if question is not None and (yield question)[0][0]:
+                raise violates_policy(self.table.name.name)
         yield from self._check("insert", self._insert_condition(), [entry for _, entry in new])
         if changed:
             yield from self._check("merge", self._merge_condition(), [entry for _, entry in changed])

@@ -21,7 +21,6 @@ from baaskit.kernel.schema import Type
 
 __all__ = ["coerce_json", "coerce_text", "translate_postgres_error", "translate_sqlite_error"]
 
-_MOST_DIMENSIONS = 6  # of an array, in PostgreSQL
 _INT_BITS = {"int2": 15, "int4": 31, "int8": 63, "oid": 32}
 _UUID = re.compile(r"\{?([0-9a-fA-F]{4}-?){7}[0-9a-fA-F]{4}\}?")
 _TRUE = frozenset({"t", "tr", "tru", "true", "y", "ye", "yes", "on", "1"})
@@ -297,9 +296,7 @@ def _malformed(text: str, details: str) -> SqlState:
     return SqlState("22P02", f'malformed array literal: "{text}"', details=details)
 
 
-def _braces(text: str, at: int, whole: str, depth: int = 1) -> tuple[list[Any], int]:
-    if depth > _MOST_DIMENSIONS:
-        raise _malformed(whole[:100], f"An array has at most {_MOST_DIMENSIONS} dimensions.")
+def _braces(text: str, at: int, whole: str) -> tuple[list[Any], int]:
     if at >= len(text) or text[at] != "{":
         raise _malformed(whole, 'Array value must start with "{" or dimension information.')
     out: list[Any] = []
@@ -307,7 +304,7 @@ def _braces(text: str, at: int, whole: str, depth: int = 1) -> tuple[list[Any], 
     if text[at : at + 1] == "}":
         return out, at + 1
     while True:
-        item, at = _brace_item(text, at, whole, depth)
+        item, at = _brace_item(text, at, whole)
         out.append(item)
         sign = text[at : at + 1]
         if sign == "}":
@@ -317,9 +314,9 @@ def _braces(text: str, at: int, whole: str, depth: int = 1) -> tuple[list[Any], 
         at += 1
 
 
-def _brace_item(text: str, at: int, whole: str, depth: int) -> tuple[Any, int]:
+def _brace_item(text: str, at: int, whole: str) -> tuple[Any, int]:
     if text[at : at + 1] == "{":
-        return _braces(text, at, whole, depth + 1)
+        return _braces(text, at, whole)
     if text[at : at + 1] == '"':
         end, out = at + 1, []
         while end < len(text) and text[end] != '"':

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from baaskit.errors.rest import AggregatesOff, EmbedFilterNotNull, NotEmbedded, NotToOne, SqlState, TooComplex, UnknownColumn, UnknownTable
 from baaskit.kernel.plan.relations import find_relation
@@ -53,18 +53,15 @@ class Planner:
     role: str
     limits: Limits
     embeds: int = 0
-    _access: dict[TableName, Access] = field(default_factory=dict)
+    _opened: dict[TableName, Access] = field(default_factory=dict)
 
     def select_access(self, name: TableName) -> Access:
-        """The role's select access. Of a table that is closed to the role every column may be named: no row answers."""
-        if name not in self._access:
-            found = self.catalog.policies.access(name, "select", self.role)
-            self._access[name] = replace(found, columns=None) if found.denied else found
-        return self._access[name]
+        """The role's select access. The columns of a table that is closed to the role may be named: no row answers."""
+        return self._opened.get(name) or self.catalog.policies.access(name, "select", self.role)
 
     def opened(self, name: TableName, access: Access) -> None:
         """Use `access` for what is no table of the catalogue."""
-        self._access[name] = access
+        self._opened[name] = access
 
     def readable(self, table: Table, columns: tuple[str, ...]) -> bool:
         allowed = self.select_access(table.name).columns

@@ -109,7 +109,7 @@ def _known(planner: Planner, table: Table, added: Sequence[str]) -> Sequence[str
 
 
 def _check_columns(planner: Planner, table: Table, columns: Sequence[str], access: Access, command: str) -> None:
-    allowed = None if access.denied else access.columns
+    allowed = access.columns
     for name in columns:
         column = table.by_name.get(name)
         writable = allowed is None or name in allowed

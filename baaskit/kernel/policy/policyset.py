@@ -45,7 +45,8 @@ class Access:
     stored; for update it holds select's condition too, and may read `old.column`; None on select and delete, and for
     service_role. `returning`: what an insert's stored row must satisfy beyond `check` when the statement returns rows
     (select's condition; nothing of the statement may be kept when it fails); None where nothing more is asked.
-    `columns`: what may be named; None when all. `denied`: nothing at all is allowed; conditions are then false.
+    `columns`: what may be named; None when all. `denied`: nothing at all is allowed; conditions are then false, and columns
+    without privilege stay unknown.
     """
 
     using: Expr | None
@@ -56,7 +57,7 @@ class Access:
 
 
 UNLIMITED = Access(None, None)
-DENIED = Access(FALSE, FALSE, frozenset(), True, FALSE)
+DENIED = Access(FALSE, FALSE, None, True, FALSE)
 
 
 @dataclass(frozen=True)
@@ -104,15 +105,16 @@ class PolicySet:
         columns = self.privileges.get((table, command, role))
         if columns is not None and not columns:
             return DENIED
+        denied = replace(DENIED, columns=columns)
         using, check = self._conditions(table, command, role, False), self._conditions(table, command, role, True)
         if command == "select":
-            return DENIED if using == FALSE else Access(using, None, columns)
+            return denied if using == FALSE else Access(using, None, columns)
         seen = self.access(table, "select", role).using or TRUE
         if command == "insert":
-            return DENIED if check == FALSE else Access(None, check, columns, False, seen)
+            return denied if check == FALSE else Access(None, check, columns, False, seen)
         using, check = all_of((using, seen)), all_of((check, seen))
         if using == FALSE or (command == "update" and check == FALSE):
-            return DENIED
+            return denied
         return Access(using, check if command == "update" else None, columns)
 
     def _is_closed(self, table: TableName, command: Command) -> bool:

@@ -43,7 +43,7 @@ def test_a_denied_access_holds_conditions_that_are_false() -> None:
     """So that whoever forgets to look at `denied` still gets nothing."""
     access = policies("").access(PETS, "update", "anon")
 
-    assert [holds(access.using, {}), holds(access.check, {}), access.columns] == [False, False, frozenset()]
+    assert [holds(access.using, {}), holds(access.check, {}), access.denied] == [False, False, True]
 
 
 def test_permissive_policies_are_alternatives() -> None:

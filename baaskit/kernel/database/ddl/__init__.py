@@ -79,7 +79,7 @@ def _create(words: Words, catalogue: Catalogue) -> Iterable[Step]:
         raise words.fault("schemas of your own are not supported on SQLite", "Put the tables into public.")
     if words.sees("FUNCTION") or words.sees("TRIGGER") or words.sees("PROCEDURE"):
         raise words.fault(
-            "functions and triggers in SQL are not supported on SQLite", "Write them in Python in functions/: @before, @after, @http, @rpc."
+            "functions and triggers in SQL are not supported on SQLite", "Write them in Python in functions/: @before, @after, @http."
         )
     raise words.fault(f"create {words.text[:30]} is not supported on SQLite", "docs/reference/sql.md lists what is.")
 
