@@ -386,6 +386,12 @@ class AnswerWithheld(BaasError):
         super().__init__(None, hint="Nothing was done again. Read the rows to see what is there.")
 
 
+class InvalidCursor(BaasError):
+    """This is not a cursor of this query."""
+
+    status, code = 400, "BK418"
+
+
 class UnsupportedHere(BaasError):
     """This database cannot do what the request asks; docs/reference lists the differences."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from copy import copy
+from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
 
@@ -20,6 +21,7 @@ from baaskit.kernel.query import parse_preferences
 from baaskit.kernel.schema import TableName
 from baaskit.rest.answer import Answer, Send, failure, send_answer
 from baaskit.rest.batch import batch_script
+from baaskit.rest.cursor import cursor_in, read_page
 from baaskit.rest.explain import Surface, denied, tool_of
 from baaskit.rest.explain_as import as_principal, asks_for_tools
 from baaskit.rest.once import Plan, Running, forget_answers, key_of
@@ -104,7 +106,12 @@ class Rest:
             return self._root(request)
         table = self._table(name, request.headers, method)
         if method in _READS:
-            answer = await read_table(self._plans, table, request)
+            found = cursor_in(request.raw_query) if "cursor=" in request.raw_query else None
+            if found is None:
+                answer = await read_table(self._plans, table, request)
+            else:
+                cursor, raw_query = found
+                answer = await read_page(self._plans, self._kit.keys.derive("cursor"), table, replace(request, raw_query=raw_query), cursor)
         elif method in _WRITES:
             body = b"" if method == "DELETE" else await read_body(receive, request.headers, self._max_body)
             answer = await self._written(table, request, body)

@@ -131,6 +131,17 @@ async def test_reads_are_filtered_sorted_cut_and_counted(server):
             await ann.run(mine.single())
 
 
+async def test_each_goes_through_all_pages_and_writes_with_a_key_are_done_once(server):
+    async with server.user() as ann:
+        tag = uuid4().hex
+        rows = [{"name": f"{tag} {i}", "price": i % 3} for i in range(10)]
+        insert = PETS.insert(rows).select("name").once(tag)
+        assert await ann.run(insert) == await ann.run(insert) == [{"name": row["name"]} for row in rows]
+        mine = PETS.where(in_("name", [row["name"] for row in rows])).select("price,id").order("price", desc=True)
+        assert await ann.run(mine.order("id")) == [row async for row in ann.each(mine, page=4)]
+        assert (await ann.run(mine.limit(10).after((await ann.run(mine.limit(10).after())).next))).next is None
+
+
 async def test_what_is_special_in_the_grammar_comes_back_as_it_was(server):
     async with server.user() as ann:
         name = 'a,b(c)"d"\\e&f=g+h%i 猫 *'

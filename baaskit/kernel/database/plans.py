@@ -26,11 +26,11 @@ class CompiledRead:
 
     __slots__ = ("_catalog", "_count", "_dialect", "plan", "seconds", "statement")
 
-    def __init__(self, plan: ReadPlan, dialect: str, catalog: Catalog, limits: Limits) -> None:
+    def __init__(self, plan: ReadPlan, dialect: str, catalog: Catalog, limits: Limits, keys: Sequence[str] = ()) -> None:
         self.plan = plan
         self.seconds = limits.aggregate_seconds if plan.aggregates_anywhere else None
         self._dialect, self._catalog = dialect, catalog
-        self.statement = compile_read(plan, dialect, catalog.schema)
+        self.statement = compile_read(plan, dialect, catalog.schema, keys)
         self._count: Statement | None = None
 
     @property
@@ -74,6 +74,14 @@ class Plans:
             return found
 
         return self.remembered(("read", name, role, query), build)
+
+    def page(self, name: TableName, query: Query, role: str, keys: Sequence[str]) -> CompiledRead:
+        """The same read with the columns `keys` of each row behind its JSON text."""
+        database, catalog, listed = self.database, self.database.catalog, tuple(keys)
+        return self.remembered(
+            ("page", name, role, query, listed),
+            lambda: CompiledRead(plan_read(query, catalog, name, role, self.limits), database.dialect, catalog, self.limits, listed),
+        )
 
     def insert(
         self,

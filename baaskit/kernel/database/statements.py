@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Select, Text, case, cast, column, false, func, literal_column, select, table
+from sqlalchemy import ColumnElement, FromClause, Select, Text, case, cast, column, false, func, literal_column, select, table, true
 
 from baaskit.errors.rest import RangeNotSatisfiable, UnsupportedHere
 from baaskit.kernel.database.binding import Binds, Statement
@@ -172,13 +172,8 @@ class Builder:
     ) -> Select[Any]:
         """`plan` as one JSON text per row. `source` is what `row` is read from (a join that chooses rows), `by` its order
         if the plan has none."""
-
-        def chosen(statement: Select[Any]) -> Select[Any]:
-            conditions = [*self.conditions(plan, row), *self.gate()]  # the gate last: the embeds' values pass it too
-            statement = statement.select_from(row if source is None else source)
-            return statement.where(*conditions) if conditions else statement
-
-        statement = self._shaped(plan, row, chosen, self._whole, window)
+        origin = row if source is None else source
+        statement = self._shaped(plan, row, lambda inner: self._admitted(inner, plan, row, origin), self._whole, window)
         if by and not plan.order:
             statement = statement.order_by(*by)
         if self.dialect == "sqlite":
@@ -192,6 +187,30 @@ class Builder:
             return select(func.count()).select_from(self.rows(plan, row, window=False).subquery("counted"))
         conditions = [*self.conditions(plan, row), *self.gate()]
         statement = select(func.count()).select_from(row)
+        return statement.where(*conditions) if conditions else statement
+
+    def keyed(self, plan: ReadPlan, row: FromClause, keys: Sequence[str]) -> Select[Any]:
+        """`rows`, with columns of the row behind each."""
+        if self.dialect == "sqlite":
+            return self.rows(plan, row).add_columns(*[row.c[name] for name in keys])
+        behind = [cast(row.c[name], Text).label(f"key {number}") for number, name in enumerate(keys)]
+        names: list[str] = []
+
+        def columns(pairs: Pairs) -> list[Sql]:
+            names.extend(name for name, _ in pairs)
+            return [*(shown.label(f"out {number}") for number, (_, shown) in enumerate(pairs)), *behind]
+
+        inner = self._shaped(plan, row, lambda statement: self._admitted(statement, plan, row, row), columns, True)
+        shell = inner.subquery(f"r{self._next()}")
+        # A row of its own for the answer, so that the keys are not in it.
+        outputs = [literal_column(f'{shell.name}."out {number}"').label(name) for number, name in enumerate(names)]
+        answer = select(*outputs).lateral(f"r{self._next()}")
+        text = cast(func.row_to_json(literal_column(answer.name)), Text)
+        return select(text, *[shell.c[label.name] for label in behind]).select_from(shell.join(answer, true()))
+
+    def _admitted(self, statement: Select[Any], plan: ReadPlan, row: FromClause, source: FromClause) -> Select[Any]:
+        conditions = [*self.conditions(plan, row), *self.gate()]  # the gate last: the embeds' values pass it too
+        statement = statement.select_from(source)
         return statement.where(*conditions) if conditions else statement
 
     def _whole(self, pairs: Pairs) -> list[Sql]:
@@ -483,10 +502,11 @@ def _offset(value: Value) -> int:
     return number
 
 
-def compile_read(plan: ReadPlan, dialect: str, schema: Schema) -> Statement:
-    """One row of JSON text per row of the answer, in order."""
+def compile_read(plan: ReadPlan, dialect: str, schema: Schema, keys: Sequence[str] = ()) -> Statement:
+    """One row of JSON text per row of the answer, in order; behind it the columns `keys`, on PostgreSQL as text."""
     builder = Builder(dialect, schema)
-    return builder.binds.compile(builder.rows(plan, builder.source(plan.table)), dialect)
+    row = builder.source(plan.table)
+    return builder.binds.compile(builder.keyed(plan, row, keys) if keys else builder.rows(plan, row), dialect)
 
 
 def compile_count(plan: ReadPlan, dialect: str, schema: Schema) -> Statement:

@@ -29,7 +29,7 @@ from ._filters import Condition, and_, eq, gt, gte, ilike, in_, is_, like, lt, l
 from ._functions import FunctionCall, function
 from ._live import LiveQuery, LiveState
 from ._ports import Progress, Response, SessionStore, Socket, SyncTransport, Transport
-from ._query import Page, Select, Write, table
+from ._query import Page, Select, Slice, Write, table
 from ._realtime import ConnectionState, Realtime
 from ._rows import Change
 from ._storage import Bucket, StoredFile
@@ -73,6 +73,7 @@ __all__ = [
     "Session",
     "SessionEnded",
     "SessionStore",
+    "Slice",
     "Socket",
     "StoredFile",
     "SyncTransport",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -88,6 +88,15 @@ class AsyncClient(_Operations[AsyncDriver]):
         """A live query: `async with client.live(table("pets")) as pets:`; see `LiveQuery`."""
         return LiveQuery(self.realtime, query, checkpoint)
 
+    async def each(self, query: Select[R, list[R]], *, page: int = 500) -> AsyncIterator[R]:
+        """All rows of a query, asked for in pages: `async for pet in client.each(table("pets").order("price"))`. See `Select.after`."""
+        cursor: str | None = ""
+        while cursor is not None:
+            rows = await self.run(query.limit(page).after(cursor))
+            for row in rows:
+                yield row
+            cursor = rows.next
+
     def channel(self, name: str, *, private: bool = False, echo: bool = False) -> Channel:
         """A channel for messages between clients; `echo`: also receive one's own. See `Channel`."""
         return Channel(self.realtime, name, private=private, echo=echo)
@@ -122,6 +131,14 @@ class Client(_Operations[SyncDriver]):
         driver = SyncDriver(transport or _default_sync_transport(), store or MemoryStore())
         super().__init__(driver, Account(url.rstrip("/"), key))
         self._owns_transport = transport is None
+
+    def each(self, query: Select[R, list[R]], *, page: int = 500) -> Iterator[R]:
+        """All rows of a query, asked for in pages: `for pet in client.each(table("pets").order("price"))`. See `Select.after`."""
+        cursor: str | None = ""
+        while cursor is not None:
+            rows = self.run(query.limit(page).after(cursor))
+            yield from rows
+            cursor = rows.next
 
     def as_user(self, token: str) -> Client:
         """A client that acts with this access token and shares this one's connections; it neither refreshes nor stores."""

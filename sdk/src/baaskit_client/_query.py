@@ -23,7 +23,7 @@ R = TypeVar("R")
 M = TypeVar("M")
 T = TypeVar("T")
 Count = Literal["exact", "planned", "estimated"]
-_Shape = Literal["list", "page", "one", "maybe", "none"]
+_Shape = Literal["list", "page", "slice", "one", "maybe", "none"]
 _ONE_ROW = {"accept": "application/vnd.pgrst.object+json"}
 
 
@@ -33,6 +33,20 @@ class Page(Generic[R]):
 
     rows: list[R]
     total: int
+
+    def __iter__(self) -> Iterator[R]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True)
+class Slice(Generic[R]):
+    """Some rows of a longer result, and the cursor of those that follow; None after the last."""
+
+    rows: list[R]
+    next: str | None
 
     def __iter__(self) -> Iterator[R]:
         return iter(self.rows)
@@ -55,6 +69,7 @@ class Select(Generic[R, T]):
     counted: Count | None = None
     shape: _Shape = "list"
     schema: str | None = None
+    cursor: str | None = None
 
     def select(self, *columns: str) -> Select[R, T]:
         """Which columns, as names or in the data API's grammar: `"id,name"`, `"id", "shop:shops(name)"`."""
@@ -74,6 +89,14 @@ class Select(Generic[R, T]):
 
     def offset(self, rows: int) -> Select[R, T]:
         return replace(self, skipped=rows)
+
+    def after(self, cursor: str = "") -> Select[R, Slice[R]]:
+        """Only the rows after a cursor, `limit` of them; without one the first. The result is a `Slice`, whose `next` is the
+        cursor for the same query again. Rows that others add or remove meanwhile neither repeat a row nor hide one.
+
+        `client.each(query)` does the asking by itself.
+        """
+        return cast("Select[R, Slice[R]]", replace(self, cursor=cursor, shape="slice"))
 
     def count(self, how: Count = "exact") -> Select[R, Page[R]]:
         """Also tell how many rows match in all; the result is a `Page`."""
@@ -134,6 +157,8 @@ class Select(Generic[R, T]):
         first = min(self.first or 2, 2) if self.shape == "maybe" else self.first
         if first is not None:
             parameters.append(("limit", str(first)))
+        if self.cursor is not None:
+            parameters.append(("cursor", self.cursor))
         if self.skipped:
             parameters.append(("offset", str(self.skipped)))
         return _path(self.name, parameters)
@@ -272,6 +297,8 @@ def _read(shape: _Shape, build: Callable[[Row], Any], response: Response) -> Any
             raise _too_many(len(rows))
         return build(rows[0]) if rows else None
     built = [build(row) for row in rows]
+    if shape == "slice":
+        return Slice(built, response.headers.get("x-baaskit-cursor"))
     return built if shape == "list" else Page(built, _total(response))
 
 
