@@ -392,6 +392,15 @@ class InvalidCursor(BaasError):
     status, code = 400, "BK418"
 
 
+class InvalidNesting(BaasError):
+    """Rows are nested in a way that cannot be inserted; nothing was."""
+
+    status, code = 400, "BK419"
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+
+
 class UnsupportedHere(BaasError):
     """This database cannot do what the request asks; docs/reference lists the differences."""
 

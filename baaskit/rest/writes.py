@@ -10,7 +10,7 @@ from urllib.parse import quote
 import orjson
 
 from baaskit.errors import BaasError
-from baaskit.errors.rest import InvalidPut, LimitedPut, MaxAffected, NotSingular, PutMismatch, UnsupportedMethod
+from baaskit.errors.rest import InvalidNesting, InvalidPut, LimitedPut, MaxAffected, NotSingular, PutMismatch, UnsupportedMethod
 from baaskit.kernel.database import Database, Script, Sql
 from baaskit.kernel.database.plans import Plans
 from baaskit.kernel.database.transact import CompiledWrite, Written
@@ -19,12 +19,14 @@ from baaskit.kernel.plan import WritePlan, find_table
 from baaskit.kernel.query import Field, Filter, Item, Preferences, Query, parse_preferences
 from baaskit.kernel.schema import Table, TableName
 from baaskit.rest.answer import Answer, Header, content_range
+from baaskit.rest.nested import Branch, insert_branches, split
 from baaskit.rest.payload import Payload, caller_columns, caller_values, filled, insert_payload, update_payload
 from baaskit.rest.reads import applied, body_of, query_of
 from baaskit.rest.request import Media, Request, read_payload
 
 T = TypeVar("T")
 Steps = Generator[Sql, list[Any], Written]
+_AS_MANY = "A hook must leave as many records of a nested insert as there were."
 _APPLIED = ("resolution", "missing", "return", "count", "tx", "handling", "max-affected")
 
 
@@ -89,6 +91,10 @@ async def plan_write(plans: Plans, hooks: Hooks, table: TableName, request: Requ
         payload = insert_payload(*read_payload(body, request.headers), query, preferences)
         if request.method == "PUT":
             query, preferences = _put(described, query, payload, preferences)
+        elif not described.by_name.keys() >= set(payload.columns):
+            records, branches = split(plans, request.claims.role, described, payload.records, payload.columns)
+            if branches:
+                return await _plan_nested(plans, hooks, described, query, preferences, request, records, branches)
         compiled, payload = await _plan_insert(plans, hooks, described, query, preferences, request, payload)
     else:
         raise UnsupportedMethod(request.method)
@@ -119,6 +125,47 @@ async def _plan_insert(
         return compiled, payload
     payload, added = await _hooked(hooks, table, "insert", payload, request)
     return plan(tuple(name for name in added if name not in defaults)), payload
+
+
+async def _plan_nested(
+    plans: Plans,
+    hooks: Hooks,
+    table: Table,
+    query: Query,
+    preferences: Preferences,
+    request: Request,
+    records: list[Any],
+    branches: list[Branch],
+) -> PlannedWrite:
+    """The rows without what is nested in them as an insert of their own, and behind it one insert per nested table."""
+    if preferences.resolution:
+        raise InvalidNesting("Rows cannot be nested in an upsert", "Upsert the tables one after the other in a batch.")
+    columns = tuple(dict.fromkeys(name for record in records for name in record))
+    compiled, payload = await _plan_insert(plans, hooks, table, query, preferences, request, Payload(records, columns))
+    if len(payload.records) != len(records):
+        raise BaasError(_AS_MANY)
+    await _plan_branches(plans, hooks, request, branches)
+
+    def steps() -> Steps:
+        written = yield from compiled.script(payload.records, query.values, request.claims)
+        if len(written.ids) != len(payload.records):
+            raise InvalidNesting("a trigger left out a row that others belong to")
+        yield from insert_branches(compiled, written.ids, branches, request.claims)
+        if written.rows is not None:  # again, now with the rows inside
+            written.rows = yield from compiled.shown(written.ids, query.values, request.claims)
+        return written
+
+    return _planned(compiled, query, preferences, request, payload, steps)
+
+
+async def _plan_branches(plans: Plans, hooks: Hooks, request: Request, branches: list[Branch]) -> None:
+    for branch in branches:
+        silent, payload = Preferences(), Payload(branch.records, branch.columns)
+        branch.write, planned = await _plan_insert(plans, hooks, branch.table, Query(), silent, request, payload)
+        if len(planned.records) != len(branch.records):
+            raise BaasError(_AS_MANY)
+        branch.records = planned.records
+        await _plan_branches(plans, hooks, request, branch.branches)
 
 
 async def _plan_update(
@@ -164,11 +211,18 @@ def _put(table: Table, query: Query, payload: Payload, preferences: Preferences)
     return Query(query.select, rest, query.columns, table.primary_key, query.values), chosen
 
 
-def _planned(compiled: CompiledWrite, query: Query, preferences: Preferences, request: Request, payload: Payload) -> PlannedWrite:
+def _planned(
+    compiled: CompiledWrite,
+    query: Query,
+    preferences: Preferences,
+    request: Request,
+    payload: Payload,
+    script: Callable[[], Steps] | None = None,
+) -> PlannedWrite:
     media = request.media
 
     def steps() -> Steps:
-        written = yield from compiled.script(payload.records, query.values, request.claims, payload.raw)
+        written = yield from script() if script else compiled.script(payload.records, query.values, request.claims, payload.raw)
         if media.single and written.affected != 1:
             raise NotSingular(written.affected)
         if preferences.max_affected is not None and written.affected > preferences.max_affected:

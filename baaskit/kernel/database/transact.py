@@ -23,6 +23,7 @@ from baaskit.kernel.schema import Column, Schema, Table
 
 Steps = Generator[Sql, list[Any], "Written"]
 Record = Mapping[str, Any]
+CHUNK_ROWS, CHUNK_VALUES = 100, 30_000  # of one insert on SQLite, which takes 32 766 parameters
 _TELLING = frozenset({"23505", "23503", "23P01"})  # violations that tell of other rows
 _CONSTANT = re.compile(r"\(*(?:'(?P<text>(?:[^']|'')*)'|(?P<word>-?(?:0|[1-9]\d*)(?:\.\d+)?|true|false|null))\)*(?:::.+)?", re.I | re.S)
 
@@ -67,6 +68,16 @@ class CompiledWrite:
         if self.plan.command == "update":
             return run.update(records[0], raw)
         return run.delete()
+
+    def shown(self, ids: Sequence[str], values: Sequence[Value], claims: Claims) -> Generator[Sql, list[Any], list[str] | None]:
+        """The rows of these identities as the write shows them, as they are now."""
+        return _Run(self, values, claims)._shown(list(ids))
+
+    def values_of(self, ids: Sequence[str], columns: Sequence[str], claims: Claims) -> Generator[Sql, list[Any], list[list[Any]]]:
+        """The stored values of `columns` of the rows of these identities, in their order."""
+        statement = self.statement(("values", *columns), lambda b: b.values_of(columns))
+        found = yield Sql(statement.text, statement.bind((), claims, {"ids": _listed(ids)}))
+        return [orjson.loads(entry)[-len(columns) :] for (entry,) in found]
 
     def touching(
         self, records: Sequence[Record], values: Sequence[Value], claims: Claims, old: Sequence[str]
@@ -126,7 +137,8 @@ class _Run:
         changed: list[tuple[int, str]] = []
         for columns, numbers, extras in prepared:
             alone = self.sqlite or not columns
-            for position, extra in enumerate(extras):
+            done = yield from self._insert_many(columns, numbers, extras, new)
+            for position, extra in enumerate(extras[done:], done):
                 first = numbers[position] if alone else 0
                 met = yield from self._met(columns, extra)
                 try:
@@ -153,6 +165,28 @@ class _Run:
             raise SqlState("21000", "ON CONFLICT DO UPDATE command cannot affect row a second time", hint=words)
         rows = yield from self._shown(ids)
         return Written(len(ids), len(new), rows, ids)
+
+    def _insert_many(
+        self, columns: tuple[str, ...], numbers: list[int], extras: list[Extra], new: list[tuple[int, str]]
+    ) -> Generator[Sql, list[Any], int]:
+        """SQLite: insert whole chunks of records, each by one statement; how many records that was.
+
+        Stops before a chunk that a constraint refuses: inserted one by one they tell which record it is.
+        """
+        size = min(CHUNK_ROWS, CHUNK_VALUES // max(len(columns), 1))
+        done = 0
+        if not self.sqlite or self.plan.resolution or not columns or not size:
+            return 0
+        while done + size <= len(extras):
+            extra = {f"{n} {name}": value for n, given in enumerate(extras[done : done + size]) for name, value in given.items()}
+            try:
+                returned = yield self.step(self.write.statement(("insert", columns, size), lambda b: b.insert_many(columns, size)), extra)
+            except Violation:
+                return done
+            places = numbers[done : done + size] if len(returned) == size else [numbers[done]] * len(returned)
+            new += [(number, identity) for number, (identity,) in zip(places, returned, strict=True)]
+            done += size
+        return done
 
     @property
     def _key_count(self) -> int:

@@ -136,6 +136,18 @@ class WriteBuilder(Builder):
                 return self.binds.compile(statement, self.dialect)
         return self.binds.compile(statement.returning(self.identity(target)), self.dialect)
 
+    def insert_many(self, columns: Sequence[str], rows: int) -> Statement:
+        """SQLite: insert `rows` rows that set the same columns, given as `0 name`, `1 name`, …; rows: identities in their order."""
+        target: Any = relation_of(self.table.name, [*columns, *(n for n, _ in self.keys if n not in columns)], "sqlite")
+        statement = sqlite.insert(target).values([{name: self.binds.given(f"{n} {name}") for name in columns} for n in range(rows)])
+        return self.binds.compile(statement.returning(self.identity(target)), "sqlite")
+
+    def values_of(self, columns: Sequence[str]) -> Statement:
+        """Of each row of `ids`, in their order: the identity and behind it `columns`, as a JSON array."""
+        row, each = self.target(), self.entries()
+        statement = select(self.identity(row, columns)).select_from(each.join(row, _all(self.same_row(row, each)))).order_by(each.c.key)
+        return self.binds.compile(statement, self.dialect)
+
     @staticmethod
     def merges(columns: Sequence[str], plan: WritePlan) -> bool:
         """Whether a row with `columns` may update the one that it meets: only by a key that it names, never by a default's."""
