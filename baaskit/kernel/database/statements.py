@@ -203,7 +203,7 @@ class Builder:
         inner = self._shaped(plan, row, lambda statement: self._admitted(statement, plan, row, row), columns, True)
         shell = inner.subquery(f"r{self._next()}")
         # A row of its own for the answer, so that the keys are not in it.
-        outputs = [literal_column(f'{shell.name}."out {number}"').label(name) for number, name in enumerate(names)]
+        outputs: list[Sql] = [literal_column(f'{shell.name}."out {number}"').label(name) for number, name in enumerate(names)]
         answer = select(*outputs).lateral(f"r{self._next()}")
         text = cast(func.row_to_json(literal_column(answer.name)), Text)
         return select(text, *[shell.c[label.name] for label in behind]).select_from(shell.join(answer, true()))
