@@ -557,6 +557,46 @@ def create_user(email: str, password: Password = None, folder: InDir = Path(), a
     _created({"id": user["id"], "email": user["email"]}, None if password else given, as_json)
 
 
+@users.command("import")
+def import_accounts(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV, JSON, JSON lines or an export of Firebase.")],
+    firebase_hash: Annotated[Path | None, typer.Option(help="JSON file with the password hash parameters of the Firebase project.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check every row and add nothing.")] = False,
+    folder: InDir = Path(),
+    as_json: Json = False,
+) -> None:
+    """Add accounts of another system; their passwords keep working. Rows whose address is taken are skipped, wrong ones are told.
+    Exit code 1 if a row was refused.
+
+    Example:  baaskit users import users.csv --dry-run
+    """
+    from rich.progress import Progress
+
+    from baaskit.auth import importing
+
+    rows = importing.read_rows(file)
+    parameters = importing.read_firebase_parameters(firebase_hash) if firebase_hash else None
+
+    async def work() -> importing.Imported:
+        async with _kernel(folder) as kit:
+            with Progress(console=err, disable=as_json) as bar:
+                task = bar.add_task("accounts", total=len(rows))
+                return await importing.import_users(
+                    kit, rows, firebase=parameters, dry_run=dry_run, progress=lambda done: bar.update(task, completed=done)
+                )
+
+    found = _run(work())
+    if as_json:
+        refused = [{"row": row, "reason": reason} for row, reason in found.refused]
+        _print({"created": found.created, "skipped": found.skipped, "refused": refused, "dry_run": dry_run})
+    else:
+        for row, reason in found.refused:
+            err.print(f"row {row}: {reason}", style="red", markup=False)
+        did = "would be added" if dry_run else "added"
+        out.print(f"{found.created} {did}, {len(found.skipped)} there already, {len(found.refused)} refused", markup=False)
+    raise typer.Exit(1 if found.refused else 0)
+
+
 @admins.command("create")
 def create_admin(
     email: str,

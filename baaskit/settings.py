@@ -104,6 +104,13 @@ class Settings(BaseSettings):
         description="HS256 secret of the API keys, at least 32 bytes. Default: generated on first start, kept in `.baaskit/keys.json`.",
     )
     access_token_seconds: int = Field(3600, ge=1, description="Life of an access token, in seconds.")
+    session_timebox_seconds: int | None = Field(
+        None, ge=60, description="Longest life of a session, however busy, in seconds. Default: no limit."
+    )
+    session_inactivity_seconds: int | None = Field(
+        None, ge=60, description="A session that has not been refreshed for so long ends, in seconds. Default: no limit."
+    )
+    session_single: bool = Field(False, description="Signing in ends the user's other sessions.")
     refresh_reuse_seconds: int = Field(
         10, ge=0, description="For how long a rotated refresh token may be used again (two tabs refreshing at once), in seconds."
     )

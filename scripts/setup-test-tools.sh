@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What the tests need besides Python packages: Chromium from Debian, and the official JavaScript client.
+# What the tests need besides Python packages: Chromium and Redis from Debian, and the official JavaScript client.
 # PostgreSQL comes from a PyPI wheel in requirements.lock. Idempotent; asks nothing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -10,6 +10,13 @@ if ! command -v chromium >/dev/null && ! command -v chromium-browser >/dev/null;
   [ "$(id -u)" = 0 ] || sudo="sudo -n"
   $sudo apt-get update -qq
   DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq chromium >/dev/null
+fi
+if ! command -v redis-server >/dev/null; then
+  echo "installing Redis …"
+  sudo=""
+  [ "$(id -u)" = 0 ] || sudo="sudo -n"
+  $sudo apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq redis-server >/dev/null
 fi
 echo "installing the JavaScript client …"
 scripts/with-node.sh npm --prefix tests/clients ci --silent --no-audit --no-fund

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, func, or_, select
 
-from baaskit.auth import passwords, sessions, users
+from baaskit.auth import audit, foreign, passwords, sessions, users
 from baaskit.auth.addresses import email_address, phone_number
 from baaskit.auth.requests import AdminUserChange, AdminUserCreate, duration
 from baaskit.auth.tokens import issuer
@@ -59,7 +59,14 @@ async def create(kit: Kit, asked: AdminUserCreate) -> dict[str, Any]:
         role=users.checked_role(asked.role) or "authenticated", banned_until=ban[0] if ban else None,
         **({"id": str(asked.id)} if asked.id else {}),
     )  # fmt: skip
-    account = await users.run_unique(kit, lambda: users.create_steps(kit.database.tables, new, now))
+    t = kit.database.tables
+
+    def script() -> Script[Account]:
+        made: Account = yield from users.create_steps(t, new, now)
+        yield audit.entry(t, "user_created", made.id, actor="admin")
+        return made
+
+    account = await users.run_unique(kit, script)
     fact("auth.user_created", user=account.id)
     return user_json(account.user, account.identities)
 
@@ -80,6 +87,7 @@ async def change(kit: Kit, user_id: str, asked: AdminUserChange) -> dict[str, An
     def script() -> Script[tuple[Account, list[str]]]:
         before = yield from users.load_steps(t, user_id)
         account = yield from users.change_steps(t, user_id, wanted, now)
+        yield audit.entry(t, "user_modified", user_id, actor="admin", changed=sorted(asked.model_dump(exclude_none=True)))
         ended: list[str] = []
         if hashed is not None or account.is_banned(now) or (before is not None and before.user["role"] != account.user["role"]):
             ended = yield from sessions.end_sessions_steps(t, user_id)
@@ -151,7 +159,7 @@ async def _credentials(kit: Kit, asked: AdminUserChange) -> tuple[str | None, st
     if asked.password and asked.password_hash:
         raise ValidationFailed("Only a password or a password hash should be provided")
     if asked.password_hash:
-        return email, phone, passwords.foreign_hash(asked.password_hash)
+        return email, phone, foreign.checked(asked.password_hash)
     if not asked.password:
         return email, phone, None
     await passwords.check_policy(asked.password, kit.settings, email or "")

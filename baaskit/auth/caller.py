@@ -27,6 +27,11 @@ class Caller:
     account: Account
     session_id: str | None
 
+    @property
+    def is_impersonated(self) -> bool:
+        """Whether an admin looks at the app as this user."""
+        return "act" in self.claims.jwt
+
 
 def origin_of(request: Request) -> Origin:
     """Where a request comes from."""

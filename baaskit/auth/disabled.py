@@ -9,7 +9,6 @@ from starlette.responses import Response
 
 from baaskit.errors.auth import FeatureDisabled
 
-_NO_MAIL = (422, "email_provider_disabled", "This server sends no mail")
 _NO_LINKING = (404, "manual_linking_disabled", "Manual linking is disabled")
 _NO_FACTOR = (404, "mfa_factor_not_found", "Factor not found")
 _NO_PASSKEYS = (404, "mfa_webauthn_enroll_not_enabled", "Passkeys are disabled")
@@ -17,8 +16,6 @@ _NO_SAML = (404, "saml_provider_disabled", "SAML 2.0 is disabled")
 
 # (methods, path, status, code, message)
 _DISABLED = (
-    ("POST", "/invite", *_NO_MAIL),
-    ("POST", "/admin/generate_link", *_NO_MAIL),
     ("GET", "/authorize", 400, "validation_failed", "Unsupported provider: provider is not enabled"),
     ("GET POST", "/callback", 400, "provider_disabled", "Unsupported provider: provider is not enabled"),
     ("GET", "/user/identities/authorize", *_NO_LINKING),

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from passlib.context import CryptContext
 
+from baaskit.auth import foreign
 from baaskit.errors import Overloaded
 from baaskit.errors.auth import ValidationFailed, WeakPassword
 from baaskit.settings import Settings
@@ -33,14 +34,11 @@ _context = CryptContext(
     argon2__time_cost=2,
     argon2__parallelism=1,
 )
+_CONTEXT_PREFIXES = ("$argon2", "$2")
 _threads = ThreadPoolExecutor(_THREADS, "baaskit-hash")
 _waiting = 0
 # Checked for accounts that do not exist: the hash of a password that nobody kept. A test holds its cost to ours.
 _DECOY = "$argon2id$v=19$m=19456,t=2,p=1$EoJwbo2RUiqlVGqtFYJwbg$AC6FZgEQVbcNn3kFztbiZusSu8cXiTiONwn1ren4qjo"
-
-_ARGON2 = re.compile(r"\$argon2(?:id|i|d)\$v=19\$m=(\d+),t=(\d+),p=(\d+)(?:,[a-z]+=[^$]*)*\$[A-Za-z0-9+/]{11,}\$[A-Za-z0-9+/]{16,}")
-_BCRYPT = re.compile(r"\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}")
-
 
 _CLASSES = {
     "letters_digits": ("A-Za-z", "0-9"),
@@ -101,20 +99,6 @@ def is_listed(password: str, file: Path) -> bool:
     return False
 
 
-def foreign_hash(text: str) -> str:
-    """`text` if it is a bcrypt or argon2 hash that this server can afford to check. Raises ValidationFailed."""
-    if found := _ARGON2.fullmatch(text):
-        memory_kib, passes, lanes = (int(number) for number in found.groups())
-        if 8 <= memory_kib <= 262_144 and 1 <= passes <= 10 and 1 <= lanes <= 8:
-            return text
-        raise ValidationFailed("The argon2 hash asks for more memory or time than this server allows")
-    if found := _BCRYPT.fullmatch(text):
-        if 4 <= int(found[1]) <= 15:
-            return text
-        raise ValidationFailed("The bcrypt hash has a cost outside 4 to 15")
-    raise ValidationFailed("password_hash must be an argon2 or bcrypt hash")
-
-
 async def hash_password(password: str) -> str:
     """A new argon2id hash."""
     return await _beside(functools.partial(_context.hash, password))
@@ -126,6 +110,12 @@ async def verify_password(password: str, stored: str | None) -> tuple[bool, str 
     `stored` None (no such account, or one without a password) costs the same time as a wrong password.
     """
     return await _beside(functools.partial(_verify, password, stored))
+
+
+@functools.cache
+def _others() -> CryptContext:
+    """Of hashes that few projects bring: loaded when the first one is met."""
+    return CryptContext(schemes=["pbkdf2_sha256", "pbkdf2_sha512", "pbkdf2_sha1", "django_pbkdf2_sha256", "django_pbkdf2_sha1", "scrypt"])
 
 
 async def _beside(work: Callable[[], T]) -> T:
@@ -146,8 +136,14 @@ def _verify(password: str, stored: str | None) -> tuple[bool, str | None]:
         _context.verify(password, _DECOY)
         return False, None
     try:
-        matches, better = _context.verify_and_update(password, stored)
-        return bool(matches), better
+        if foreign.is_firebase(stored):
+            matches = foreign.verify_firebase(password, stored)
+        elif stored.startswith(_CONTEXT_PREFIXES):
+            matches, better = _context.verify_and_update(password, stored)
+            return bool(matches), better
+        else:
+            matches = bool(_others().verify(password, stored))
+        return matches, _context.hash(password) if matches else None
     except ValueError:  # bcrypt takes at most 72 bytes, so no such password was ever set
         _context.verify(password[:MAX_LENGTH], _DECOY)
         return False, None

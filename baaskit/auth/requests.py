@@ -15,7 +15,7 @@ METADATA_BYTES = 16_384  # of a user's metadata as JSON: it travels in every acc
 Text = Annotated[str, StringConstraints(max_length=4096)]
 
 
-def _plain(value: dict[str, Any]) -> dict[str, Any]:
+def plain_metadata(value: dict[str, Any]) -> dict[str, Any]:
     """Only what both databases and a token can carry."""
     try:
         text = orjson.dumps(value)
@@ -29,7 +29,7 @@ def _plain(value: dict[str, Any]) -> dict[str, Any]:
     return loaded
 
 
-Metadata = Annotated[dict[str, Any], AfterValidator(_plain)]
+Metadata = Annotated[dict[str, Any], AfterValidator(plain_metadata)]
 
 
 class Security(BaseModel):
@@ -120,7 +120,9 @@ class AdminUserChange(BaseModel):
     email: Text | None = None
     phone: Text | None = None
     password: Text | None = None
-    password_hash: Text | None = Field(default=None, description="bcrypt or argon2, from another system; replaced at the first sign-in.")
+    password_hash: Text | None = Field(
+        default=None, description="argon2, bcrypt, scrypt, PBKDF2 or Firebase scrypt, from another system; replaced at the first sign-in."
+    )
     email_confirm: bool | None = None
     phone_confirm: bool | None = None
     user_metadata: Metadata | None = None
@@ -131,6 +133,29 @@ class AdminUserChange(BaseModel):
 
 class AdminUserCreate(AdminUserChange):
     id: UUID | None = None
+
+
+class Invitation(BaseModel):
+    email: Text | None = None
+    data: Metadata | None = None
+
+
+class LinkRequest(BaseModel):
+    """A link that is handed out instead of sent."""
+
+    type: Text | None = Field(default=None, description="signup, invite, magiclink, recovery, email_change_current or email_change_new")
+    email: Text | None = None
+    password: Text | None = None
+    new_email: Text | None = None
+    data: Metadata | None = None
+    redirect_to: Text | None = None
+
+
+class Impersonation(BaseModel):
+    """Who looks at the app as somebody else, and why; both are recorded."""
+
+    actor: Annotated[str, StringConstraints(max_length=200)] | None = None
+    reason: Annotated[str, StringConstraints(max_length=1000)] | None = None
 
 
 class UserDelete(BaseModel):

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from baaskit import __version__
-from baaskit.auth import accounts, admin, flows, verify
+from baaskit.auth import accounts, admin, audit, flows, links, sessions, verify
 from baaskit.auth.body import SmallBodyRoute
 from baaskit.auth.caller import Caller, client_key, is_service, origin_of, require_admin, signed_in
 from baaskit.auth.desk import Desk, Visit
@@ -23,6 +23,9 @@ from baaskit.auth.requests import (
     AdminUserChange,
     AdminUserCreate,
     Grant,
+    Impersonation,
+    Invitation,
+    LinkRequest,
     OneTimePassword,
     Recovery,
     Resend,
@@ -31,8 +34,9 @@ from baaskit.auth.requests import (
     UserDelete,
     Verification,
 )
-from baaskit.auth.views import ErrorView, SessionView, UserPage, UserView, user_json
-from baaskit.errors.auth import UnsupportedGrant, UserNotFound, ValidationFailed
+from baaskit.auth.users import utc_now
+from baaskit.auth.views import ErrorView, SessionView, UserPage, UserView, live_session_json, user_json
+from baaskit.errors.auth import ImpersonationRefused, OtherSessionNotFound, UnsupportedGrant, UserNotFound, ValidationFailed
 from baaskit.kernel.kit import Kit
 
 PREFIX = "/auth/v1"
@@ -55,7 +59,9 @@ def routes(desk: Desk) -> APIRouter:
     _signing_in(desk, router)
     _without_password(desk, router)
     _own_account(desk, router)
+    _own_sessions(desk, router)
     _admin(kit, router)
+    _admin_help(desk, router)
     add_mailbox(kit, router)
     add_disabled(router)
     return router
@@ -108,6 +114,8 @@ def _signing_in(desk: Desk, router: APIRouter) -> None:
         """End this session (`local`), the others, or all (`global`)."""
         if scope not in ("global", "local", "others"):
             raise ValidationFailed(f'Unsupported logout scope "{scope}"')
+        if scope != "local" and caller.is_impersonated:
+            raise ImpersonationRefused()
         chosen: Literal["global", "local", "others"] = scope  # type: ignore[assignment]
         await accounts.sign_out(kit, caller, chosen, _visit(kit, request))
         return Response(status_code=204)
@@ -152,8 +160,10 @@ def _own_account(desk: Desk, router: APIRouter) -> None:
     kit = desk.kit
     current: Any = Depends(_current(kit))
 
+    owner: Any = Depends(_owner(kit))
+
     @router.get("/reauthenticate", responses=_SENT)
-    async def reauthenticate(request: Request, caller: Caller = current) -> Response:
+    async def reauthenticate(request: Request, caller: Caller = owner) -> Response:
         """Send the caller a code (`nonce`) that a change of password may ask for."""
         return answer(await flows.reauthenticate(desk, caller, _visit(kit, request)))
 
@@ -163,18 +173,90 @@ def _own_account(desk: Desk, router: APIRouter) -> None:
         return answer(user_json(caller.account.user, caller.account.identities))
 
     @router.put("/user", responses=_USER)
-    async def put_user(request: Request, asked: UserChange, caller: Caller = current) -> Response:
+    async def put_user(request: Request, asked: UserChange, caller: Caller = owner) -> Response:
         """Change the calling user."""
         return answer(await accounts.change_user(desk, caller, asked, _visit(kit, request)))
 
 
-def _admin(kit: Kit, router: APIRouter) -> None:
+def _own_sessions(desk: Desk, router: APIRouter) -> None:
+    kit = desk.kit
+    current: Any = Depends(_current(kit))
+    owner: Any = Depends(_owner(kit))
+
+    @router.get("/sessions", responses=_SENT)
+    async def own_sessions(caller: Caller = current) -> Response:
+        """The caller's sessions, newest first."""
+        rows = await sessions.list_sessions(kit, caller.account.id, utc_now())
+        return answer([live_session_json(row, caller.session_id) for row in rows])
+
+    @router.delete("/sessions/{session_id}", status_code=204, responses=_SENT)
+    async def end_own_session(session_id: str, caller: Caller = owner) -> Response:
+        """End one of the caller's sessions."""
+        if not await sessions.end_session(kit, caller.account.id, _session_id(session_id), utc_now()):
+            raise OtherSessionNotFound()
+        return Response(status_code=204)
+
+
+def _admin_only(kit: Kit) -> list[Any]:
     """Only the service key passes, and whoever else asks learns nothing about the body it sent."""
 
     async def admin_only(request: Request) -> None:
         require_admin(kit, request)
 
-    guarded = [Depends(admin_only)]
+    return [Depends(admin_only)]
+
+
+def _admin_help(desk: Desk, router: APIRouter) -> None:
+    """Invitations, links, sessions, the record, impersonation."""
+    kit = desk.kit
+    guarded = _admin_only(kit)
+
+    @router.post("/invite", responses=_USER, dependencies=guarded)
+    async def invite(request: Request, asked: Invitation) -> Response:
+        return answer(await links.invite(desk, asked, _visit(kit, request)))
+
+    @router.post("/admin/generate_link", responses=_USER, dependencies=guarded)
+    async def generate_link(request: Request, asked: LinkRequest) -> Response:
+        """A link and its code, sent to nobody."""
+        return answer(await links.generate_link(desk, asked, _visit(kit, request)))
+
+    @router.post("/admin/users/{user_id}/impersonate", responses=_SENT, dependencies=guarded)
+    async def impersonate(user_id: str, request: Request, asked: Impersonation) -> Response:
+        """A short token to look at the app as this user sees it."""
+        return answer(await links.impersonate(desk, require_admin(kit, request), _id(user_id), asked, _visit(kit, request)))
+
+    @router.get("/admin/users/{user_id}/factors", dependencies=guarded)
+    async def factors(user_id: str) -> Response:
+        """Second factors; there are none yet."""
+        await admin.get(kit, _id(user_id))
+        return answer([])
+
+    @router.get("/admin/users/{user_id}/sessions", dependencies=guarded)
+    async def list_sessions(user_id: str) -> Response:
+        await admin.get(kit, _id(user_id))
+        return answer([live_session_json(row) for row in await sessions.list_sessions(kit, _id(user_id), utc_now())])
+
+    @router.delete("/admin/users/{user_id}/sessions", status_code=204, dependencies=guarded)
+    async def end_sessions(user_id: str) -> Response:
+        await admin.get(kit, _id(user_id))
+        await sessions.end_session(kit, _id(user_id), None, utc_now())
+        return Response(status_code=204)
+
+    @router.delete("/admin/users/{user_id}/sessions/{session_id}", status_code=204, dependencies=guarded)
+    async def end_session(user_id: str, session_id: str) -> Response:
+        if not await sessions.end_session(kit, _id(user_id), _session_id(session_id), utc_now()):
+            raise OtherSessionNotFound()
+        return Response(status_code=204)
+
+    @router.get("/admin/audit", dependencies=guarded)
+    async def record(page: PageNumber = 1, per_page: PageSize = 50, user_id: str | None = None, action: str | None = None) -> Response:
+        """What happened to accounts, newest first."""
+        total, entries = await audit.page_of(kit, page, per_page, user_id, action)
+        return answer(entries, headers={"X-Total-Count": str(total)})
+
+
+def _admin(kit: Kit, router: APIRouter) -> None:
+    guarded = _admin_only(kit)
 
     @router.get("/admin/users", responses={200: {"model": UserPage}}, dependencies=guarded)
     async def list_users(
@@ -209,6 +291,25 @@ def _current(kit: Kit) -> Callable[[Request], Awaitable[Caller]]:
         return await signed_in(kit, request)
 
     return current
+
+
+def _owner(kit: Kit) -> Callable[[Request], Awaitable[Caller]]:
+    """The calling user itself, not an admin who looks over its shoulder."""
+
+    async def owner(request: Request) -> Caller:
+        caller = await signed_in(kit, request)
+        if caller.is_impersonated:
+            raise ImpersonationRefused()
+        return caller
+
+    return owner
+
+
+def _session_id(text: str) -> str:
+    try:
+        return str(UUID(text))
+    except ValueError as problem:
+        raise OtherSessionNotFound() from problem
 
 
 def _visit(kit: Kit, request: Request) -> Visit:

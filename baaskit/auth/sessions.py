@@ -10,7 +10,7 @@ from uuid import uuid4
 from sqlalchemy import delete, insert, select, update
 
 from baaskit.auth.tokens import digest, new_refresh_token, refresh_key, successor
-from baaskit.errors.auth import RefreshTokenAlreadyUsed, RefreshTokenNotFound, UserBanned
+from baaskit.errors.auth import AuthError, RefreshTokenAlreadyUsed, RefreshTokenNotFound, SessionExpired, UserBanned
 from baaskit.kernel.claims import LEEWAY_SECONDS
 from baaskit.kernel.database import Row, Script
 from baaskit.kernel.database.tables import Tables
@@ -36,9 +36,13 @@ def open_session_steps(kit: Kit, user_id: str, method: str, origin: Origin, now:
     """A new session and its refresh token. `method` is the first entry of `amr`."""
     t = kit.database.tables
     token = new_refresh_token()
+    timebox = kit.settings.session_timebox_seconds
+    if kit.settings.session_single:
+        yield delete(t.sessions).where(t.sessions.c.user_id == user_id)  # the change log tells every process, this one too
     [session] = yield insert(t.sessions).values(
         id=str(uuid4()), user_id=user_id, amr=[{"method": method, "timestamp": int(now.timestamp())}], ip=origin.ip,
         user_agent=(origin.user_agent or "")[:_AGENT_LIMIT] or None, created_at=now, updated_at=now,
+        not_after=now + timedelta(seconds=timebox) if timebox else None,
     ).returning(t.sessions)  # fmt: skip
     yield insert(t.refresh_tokens).values(token_hash=digest(token), session_id=session["id"], created_at=now)
     yield update(t.users).where(t.users.c.id == user_id).values(last_sign_in_at=now)
@@ -52,6 +56,14 @@ class Refreshed:
     token: str
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A session that a refresh found to be over, and why."""
+
+    session_id: str
+    error: AuthError
+
+
 async def refresh(kit: Kit, token: str, now: datetime) -> Refreshed:
     """Exchange a refresh token for the one that follows it.
 
@@ -61,19 +73,19 @@ async def refresh(kit: Kit, token: str, now: datetime) -> Refreshed:
     """
     key = refresh_key(kit)
 
-    def script() -> Script[Refreshed | str]:
+    def script() -> Script[Refreshed | Ended]:
         return (yield from _refresh_steps(kit, key, token, now))
 
     outcome = await kit.database.run(script)
-    if isinstance(outcome, str):
-        revoke_here(kit, [outcome], now)
-        fact("auth.refresh_refused", session=outcome, reason="reuse of a refresh token; the session was ended")
-        raise RefreshTokenAlreadyUsed()
+    if isinstance(outcome, Ended):
+        revoke_here(kit, [outcome.session_id], now)
+        fact("auth.refresh_refused", session=outcome.session_id, reason=outcome.error.message)
+        raise outcome.error
     return outcome
 
 
-def _refresh_steps(kit: Kit, key: bytes, token: str, now: datetime) -> Script[Refreshed | str]:
-    """The outcome, or the id of the session that had to be ended (which an exception would roll back)."""
+def _refresh_steps(kit: Kit, key: bytes, token: str, now: datetime) -> Script[Refreshed | Ended]:
+    """The outcome, or the session that had to be ended (which an exception would roll back)."""
     t = kit.database.tables
     window = timedelta(seconds=kit.settings.refresh_reuse_seconds)
     # The session's row is the lock: refreshes of one session queue on it, then each reads what the one before it wrote.
@@ -86,8 +98,11 @@ def _refresh_steps(kit: Kit, key: bytes, token: str, now: datetime) -> Script[Re
         raise RefreshTokenNotFound()
     session = sessions[0]
     [user] = yield select(t.users.c.banned_until, t.users.c.deleted_at).where(t.users.c.id == session["user_id"])
-    if user["deleted_at"] is not None or (session["not_after"] is not None and session["not_after"] <= now):
+    if user["deleted_at"] is not None:
         raise RefreshTokenNotFound()
+    if late := _is_over(kit, session, now):
+        yield delete(t.sessions).where(t.sessions.c.id == session["id"])
+        return Ended(str(session["id"]), late)
     if user["banned_until"] is not None and user["banned_until"] > now:
         raise UserBanned("Invalid Refresh Token: User Banned")
     if given["used_at"] is not None:
@@ -96,12 +111,21 @@ def _refresh_steps(kit: Kit, key: bytes, token: str, now: datetime) -> Script[Re
         if active is not None and (recent or distance == 1):
             return Refreshed(session["user_id"], session, active)
         yield delete(t.sessions).where(t.sessions.c.id == session["id"])
-        return str(session["id"])
+        return Ended(str(session["id"]), RefreshTokenAlreadyUsed())
     following = successor(key, token)
     yield insert(t.refresh_tokens).values(token_hash=digest(following), parent_id=given["id"], session_id=session["id"], created_at=now)
     yield update(t.refresh_tokens).where(t.refresh_tokens.c.id == given["id"]).values(used_at=now)
     yield update(t.sessions).where(t.sessions.c.id == session["id"]).values(refreshed_at=now, updated_at=now)
     return Refreshed(session["user_id"], session, following)
+
+
+def _is_over(kit: Kit, session: Row, now: datetime) -> SessionExpired | None:
+    idle = kit.settings.session_inactivity_seconds
+    if session["not_after"] is not None and session["not_after"] <= now:
+        return SessionExpired()
+    if idle is not None and (session["refreshed_at"] or session["created_at"]) + timedelta(seconds=idle) <= now:
+        return SessionExpired("Invalid Refresh Token: Session Expired (Inactivity)")
+    return None
 
 
 def _token_steps(t: Tables, token: str) -> Script[Row | None]:
@@ -120,6 +144,21 @@ def _active_steps(t: Tables, key: bytes, token: str) -> Script[tuple[str | None,
         if row["used_at"] is None:
             return token, distance
     return None, 0
+
+
+async def list_sessions(kit: Kit, user_id: str, now: datetime) -> list[Row]:
+    """A user's live sessions, newest first."""
+    s = kit.database.tables.sessions
+    live = (s.c.user_id == user_id) & (s.c.not_after.is_(None) | (s.c.not_after > now))
+    return await kit.database.query(select(s).where(live).order_by(s.c.created_at.desc(), s.c.id))
+
+
+async def end_session(kit: Kit, user_id: str, session_id: str | None, now: datetime) -> list[str]:
+    """End one session of a user, or all (`session_id` None); the ids that ended."""
+    t = kit.database.tables
+    ended = await kit.database.run(lambda: end_sessions_steps(t, user_id, only=session_id))
+    revoke_here(kit, ended, now)
+    return ended
 
 
 def end_sessions_steps(t: Tables, user_id: str, *, only: str | None = None, keep: str | None = None) -> Script[list[str]]:

@@ -43,15 +43,21 @@ def issuer(kit: Kit) -> str:
     return f"{kit.settings.url}/auth/v1"
 
 
-def access_token(kit: Kit, user: Row, session: Row, now: int) -> str:
-    """A signed token for one session of `user`, valid from `now` (unix seconds) for `access_token_seconds`.
+def life_of(kit: Kit, session: Row, now: int) -> int:
+    """Seconds for which an access token of `session` is valid from `now` (unix seconds): never beyond the session's own end."""
+    longest = kit.settings.access_token_seconds
+    return longest if session["not_after"] is None else max(0, min(longest, int(session["not_after"].timestamp()) - now))
+
+
+def access_token(kit: Kit, user: Row, session: Row, now: int, **more: Any) -> str:
+    """A signed token for one session of `user`, valid from `now` (unix seconds) for `life_of` it; `more` are further claims.
 
     The role is the account's own column: nothing a user can edit becomes one.
     """
     claims: dict[str, Any] = {
-        "iss": issuer(kit), "sub": user["id"], "aud": user["aud"], "exp": now + kit.settings.access_token_seconds, "iat": now,
+        "iss": issuer(kit), "sub": user["id"], "aud": user["aud"], "exp": now + life_of(kit, session, now), "iat": now,
         "email": user["email"] or "", "phone": user["phone"] or "", "app_metadata": user["raw_app_meta_data"],
         "user_metadata": user["raw_user_meta_data"], "role": user["role"], "aal": session["aal"], "amr": session["amr"],
-        "session_id": session["id"], "is_anonymous": user["is_anonymous"],
+        "session_id": session["id"], "is_anonymous": user["is_anonymous"], **more,
     }  # fmt: skip
     return kit.keys.sign(claims)

@@ -195,6 +195,7 @@ async def delete_user(kit: Kit, user_id: str, *, soft: bool, now: datetime) -> N
         if account is None:
             raise UserNotFound()
         ended = yield from end_sessions_steps(t, user_id)
+        yield insert(t.audit_log).values(action="user_deleted", user_id=user_id, actor="admin", details={"soft": soft})
         if not soft:
             yield delete(t.users).where(t.users.c.id == user_id)
             return ended

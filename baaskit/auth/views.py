@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from baaskit.auth.sessions import Opened
-from baaskit.auth.tokens import access_token
+from baaskit.auth.tokens import access_token, life_of
 from baaskit.auth.users import Account
 from baaskit.kernel.database import Row
 from baaskit.kernel.kit import Kit
@@ -115,6 +115,15 @@ def user_json(user: Row, identities: list[Row]) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def live_session_json(session: Row, current: str | None = None) -> dict[str, Any]:
+    """A session as its owner sees it in the list; `current` is the id of the one that asks."""
+    moments = ("created_at", "updated_at", "refreshed_at", "not_after")
+    return {
+        "id": session["id"], "aal": session["aal"], "amr": session["amr"], "ip": session["ip"], "user_agent": session["user_agent"],
+        **{name: moment(session[name]) for name in moments if session[name] is not None}, "is_current": session["id"] == current,
+    }  # fmt: skip
+
+
 def _identity_json(identity: Row) -> dict[str, Any]:
     shown = {
         "identity_id": identity["id"], "id": identity["provider_id"], "user_id": identity["user_id"],
@@ -136,7 +145,7 @@ def opened_json(kit: Kit, account: Account, opened: Opened, now: datetime) -> di
 
 def session_json(kit: Kit, user: Row, identities: list[Row], session: Row, refresh_token: str, now: int) -> dict[str, Any]:
     """A `SessionView` with a fresh access token; `now` in unix seconds."""
-    life = kit.settings.access_token_seconds
+    life = life_of(kit, session, now)
     return {
         "access_token": access_token(kit, user, session, now), "token_type": "bearer", "expires_in": life, "expires_at": now + life,
         "refresh_token": refresh_token, "user": user_json(user, identities),

@@ -216,6 +216,24 @@ class RefreshTokenNotFound(AuthError):
     status, code = 400, "refresh_token_not_found"
 
 
+class SessionExpired(AuthError):
+    """Invalid Refresh Token: Session Expired"""
+
+    status, code = 400, "session_expired"
+
+
+class OtherSessionNotFound(AuthError):
+    """There is no such session"""
+
+    status, code = 404, "session_not_found"
+
+
+class ImpersonationRefused(AuthError):
+    """An impersonation token only looks: it cannot change the account, end sessions or make another one"""
+
+    status, code = 403, "impersonation_refused"
+
+
 class RefreshTokenAlreadyUsed(AuthError):
     """Invalid Refresh Token: Already Used"""
 
