@@ -49,7 +49,7 @@ test: setup-test check console-check ## everything: checks, then all tests on SQ
 	$(BIN)/pytest tests -m "not long" -n $(TEST_PROCESSES) --dist loadfile
 
 test-long: setup-test ## the long sweeps: 10^5 policies, forced disconnects, kill -9
-	BAAS_LONG=1 $(BIN)/pytest tests -n $(TEST_PROCESSES) --dist loadfile --timeout 5400
+	TEST_LONG=1 $(BIN)/pytest tests -n $(TEST_PROCESSES) --dist loadfile --timeout 5400
 
 console: ## rebuild the console's assets (needs Node)
 	cd console-ui && npm ci --no-audit --no-fund && npm run build

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from sqlalchemy import select
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from watchfiles import Change, awatch
 
 from baaskit.errors import BaasError, Fault, Faults
@@ -168,12 +170,63 @@ class _Server(uvicorn.Server):
         await super().startup(sockets=sockets)
         if self.started:
             self._ready()
+            _settle()
+
+
+class _Joined:
+    """A transport that sends the head of an answer and its body in one system call: a fifth of what a small answer costs.
+
+    The first write waits for the second, at most until the event loop's next turn.
+    """
+
+    __slots__ = ("_held", "_loop", "plain")
+
+    def __init__(self, plain: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self.plain, self._loop, self._held = plain, loop, b""
+
+    def write(self, data: bytes) -> None:
+        if self._held:
+            held, self._held = self._held, b""
+            self.plain.writelines((held, data))
+        else:
+            self._held = data
+            self._loop.call_soon(self._send)
+
+    def _send(self) -> None:
+        if self._held:
+            held, self._held = self._held, b""
+            self.plain.write(held)
+
+    def close(self) -> None:
+        self._send()
+        self.plain.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.plain, name)
+
+
+class _Http(HttpToolsProtocol):
+    """uvicorn's protocol on a joining transport. A WebSocket gets the plain one: its frames are whole."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(_Joined(transport, self.loop))  # type: ignore[arg-type]
+
+    def handle_websocket_upgrade(self) -> None:
+        self.transport = self.transport.plain  # type: ignore[attr-defined]
+        super().handle_websocket_upgrade()
+
+
+def _settle() -> None:
+    """What is alive when the first request can come lives as long as the process: the collector need not look at it each time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 async def run(app: App, sock: socket.socket, settings: Settings, ready: Callable[[], None]) -> None:
     """Serve a started app until SIGTERM or SIGINT; `ready` is called when the first request can be answered."""
     config = uvicorn.Config(
-        app, loop="none", http="httptools", ws="websockets-sansio", lifespan="off", access_log=False, log_config=None,
+        app, loop="none", http=_Http, ws="websockets-sansio", lifespan="off", access_log=False, log_config=None,
         timeout_graceful_shutdown=max(1, round(settings.shutdown_seconds)), server_header=False, ws_max_size=settings.max_body_bytes,
     )  # fmt: skip
     await _Server(config, ready).serve(sockets=[sock])

@@ -56,7 +56,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Tests marked `long` run only under `make test-long`."""
-    if os.environ.get("BAAS_LONG"):
+    if os.environ.get("TEST_LONG"):
         return
     skip = pytest.mark.skip(reason="part of make test-long")
     for item in items:

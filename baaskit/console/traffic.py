@@ -99,10 +99,11 @@ class Gate:
 
     def _is_viewer(self, scope: Scope) -> bool:
         """Any token of the request counts, wherever a surface would look for it. A bad one is the surface's to refuse."""
-        given = [value.decode("latin-1") for name, value in scope["headers"] if name in (b"authorization", b"apikey")]
-        if b"=" in scope["query_string"]:  # some surfaces take the key from there, too
+        given = [value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization" or name == b"apikey"]
+        if b"apikey=" in scope["query_string"] or b"%" in scope["query_string"]:  # some surfaces take the key from there, too
             given += [value for name, value in parse_qsl(scope["query_string"].decode("latin-1")) if name == "apikey"]
-        for token in map(str.strip, given):
+        for token in given:
+            token = token.strip()
             token = token[7:].strip() if token[:7].lower() == "bearer " else token
             try:
                 if self._kit.keys.verifier.verify(token, time.time()).is_viewer:

@@ -40,6 +40,7 @@ MAX_DEPTH = 8  # functions that call one another in a row
 _TICK_SECONDS = 1.0
 _DRAIN_SECONDS = 35.0
 _ANSWER_BYTES = 64 * 2**20
+_EMPTY = Manifest()
 
 
 class FunctionService:
@@ -71,7 +72,7 @@ class FunctionService:
 
     @property
     def manifest(self) -> Manifest:
-        return self._pool.release.manifest if self._pool else Manifest()
+        return self._pool.release.manifest if self._pool else _EMPTY
 
     @property
     def ready(self) -> bool:
@@ -93,7 +94,7 @@ class FunctionService:
         except Faults:
             if not tolerate_faults:
                 raise
-        self.kit.hooks.before_write.add(self._before)
+        self.kit.hooks.before_write.add(self._before, self._before.wants)
         self.kit.hooks.procedures.append(lambda: self._procedures)
         self.kit.hooks.concerned.append(lambda table, command: concerned(self.manifest, table, command))
         self._after.listen()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import defaultdict
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -70,15 +71,22 @@ class BeforeHooks:
         self._release: Manifest | None = None
         self._wanted: dict[tuple[TableName, str], list[Function]] = {}
 
+    def wants(self, table: TableName, command: str) -> bool:
+        """Whether a function looks at this command; true as well while it cannot be known."""
+        return not self._runner.ready or bool(self._of(table, command))
+
+    def _of(self, table: TableName, command: str) -> Sequence[Function]:
+        manifest = self._runner.manifest
+        if manifest is not self._release:
+            self._release, self._wanted = manifest, _by_write(manifest)
+        return self._wanted.get((table, command), ())
+
     async def __call__(self, write: Write) -> Write:
         """The write as the functions leave it. Raises FunctionRefused, or another FunctionError if a function fails: then
         nothing is written, for a check that did not run has not passed."""
         if not self._runner.ready:
             raise FunctionNotReady("The functions could not be loaded, so their checks of writes cannot run.")
-        manifest = self._runner.manifest
-        if manifest is not self._release:
-            self._release, self._wanted = manifest, _by_write(manifest)
-        for function in self._wanted.get((write.table, write.command), ()):
+        for function in self._of(write.table, write.command):
             result = await self._runner.invoke(
                 function, write.claims, body=orjson.dumps(write.rows), trigger=f"before {write.command} {write.table}"
             )

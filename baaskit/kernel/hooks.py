@@ -17,17 +17,19 @@ class Hook(Generic[T]):
     """A point where others may step in. Handlers run in the order added; each may replace the value."""
 
     def __init__(self) -> None:
-        self._handlers: list[Callable[[T], Awaitable[T]]] = []
+        self._handlers: list[tuple[Callable[[T], Awaitable[T]], Callable[..., bool]]] = []
 
-    def __bool__(self) -> bool:
-        return bool(self._handlers)
-
-    def add(self, handler: Callable[[T], Awaitable[T]]) -> Callable[[T], Awaitable[T]]:
-        self._handlers.append(handler)
+    def add(self, handler: Callable[[T], Awaitable[T]], wants: Callable[..., bool] = lambda *what: True) -> Callable[[T], Awaitable[T]]:
+        """`wants(…)` tells from little (`before_write`: table and command) whether the handler needs to be asked."""
+        self._handlers.append((handler, wants))
         return handler
 
+    def wanted(self, *what: Any) -> bool:
+        """Whether some handler wants to see it: else `run` need not be called."""
+        return any(wants(*what) for _, wants in self._handlers)
+
     async def run(self, value: T) -> T:
-        for handler in self._handlers:
+        for handler, _ in self._handlers:
             value = await handler(value)
         return value
 

@@ -132,6 +132,7 @@ class Table:
     view: bool = False
     comment: str = ""
     inherited: tuple[ForeignKey, ...] = ()
+    triggers: bool = False  # of its own, or rules: a written row may be stored otherwise than the statement says
     home: str = ""  # the PostgreSQL schema that holds it, where that is not the one of its name
 
     @property

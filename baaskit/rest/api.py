@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+import traceback
+import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from copy import copy
 from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
 
-from baaskit.errors import BaasError
+from baaskit.errors import BaasError, Internal
 from baaskit.errors.rest import UnknownAddress, UnknownSchema, UnsupportedMethod
 from baaskit.kernel.claims import Claims
 from baaskit.kernel.database import Script
@@ -19,6 +21,7 @@ from baaskit.kernel.plan import Limits, find_table
 from baaskit.kernel.procedures import Procedures
 from baaskit.kernel.query import parse_preferences
 from baaskit.kernel.schema import TableName
+from baaskit.observe import fact
 from baaskit.rest.answer import Answer, Send, failure, send_answer
 from baaskit.rest.batch import batch_script
 from baaskit.rest.cursor import cursor_in, read_page
@@ -36,6 +39,13 @@ _READS = frozenset({"GET", "HEAD"})
 _WRITES = frozenset({"POST", "PATCH", "PUT", "DELETE"})
 _READ_METHODS = b"OPTIONS,GET,HEAD"
 _METHODS = b"OPTIONS,GET,HEAD,POST,PUT,PATCH,DELETE"
+
+
+def _note(problem: Internal, path: str) -> None:
+    """Log a fault that the database reported, and tell the client under which id."""
+    identifier = uuid.uuid4().hex[:12]
+    fact("request.failed", id=identifier, path=path, trace="".join(traceback.format_exception(problem)))
+    problem.hint = f"The server's log has the details under id {identifier}."
 
 
 class Rest:
@@ -77,6 +87,8 @@ class Rest:
             else:
                 answer = await self._answer(request, receive)
         except BaasError as problem:
+            if isinstance(problem, Internal):
+                _note(problem, scope["path"])
             answer = failure(problem, claims)
             if problem.code == "42501":
                 answer.headers.append((b"x-baaskit-decision", denied(claims, method, scope["path"][len(PREFIX) + 1 :], problem)))

@@ -184,12 +184,15 @@ def query_of(plans: Plans, request: Request) -> Query:
     known: tuple[Query, tuple[tuple[int, int], ...]] | None = plans.known(("query", template.key))
     if known is not None:
         query, fills = known
+        if not fills:
+            return query
         values = list(query.values)
         for part, slot in fills:
             values[slot] = template.values[part]  # type: ignore[assignment]
         return Query(query.select, query.levels, query.columns, query.on_conflict, tuple(values))
     query = parse(request.items(), ignore=FOREIGN_KEYS)
-    if fills := _fills(query, template):
+    fills = _fills(query, template)
+    if len(fills) == len(query.values):
         plans.remembered(("query", template.key), lambda: (query, fills))
     return query
 

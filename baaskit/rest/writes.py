@@ -84,7 +84,8 @@ async def plan_write(plans: Plans, hooks: Hooks, table: TableName, request: Requ
         payload = update_payload(*read_payload(body, request.headers), query, preferences)
         compiled, payload = await _plan_update(plans, hooks, described, query, preferences, request, payload)
     elif request.method == "DELETE":
-        await hooks.before_write.run(Write(table, "delete", [], request.claims))
+        if hooks.before_write.wanted(table, "delete"):
+            await hooks.before_write.run(Write(table, "delete", [], request.claims))
         payload = Payload([], ())
         compiled = plans.delete(table, query, request.claims.role, preferences.answer == "representation")
     elif request.method in ("POST", "PUT"):
@@ -121,7 +122,7 @@ async def _plan_insert(
     compiled = plan(())  # what the caller may not do is refused before anybody's code runs
     defaults = caller_values(plans.remembered(("caller", table.name), lambda: caller_columns(table)), claims)
     payload = filled(payload, defaults)
-    if not hooks.before_write:
+    if not hooks.before_write.wanted(table.name, "insert"):
         return compiled, payload
     payload, added = await _hooked(hooks, table, "insert", payload, request)
     return plan(tuple(name for name in added if name not in defaults)), payload
@@ -173,7 +174,7 @@ async def _plan_update(
 ) -> tuple[CompiledWrite, Payload]:
     role, returning = request.claims.role, preferences.answer == "representation"
     compiled = plans.update(table.name, query, role, payload.columns, returning)
-    if not hooks.before_write:
+    if not hooks.before_write.wanted(table.name, "update"):
         return compiled, payload
     payload, added = await _hooked(hooks, table, "update", payload, request)
     if len(payload.records) != 1:

@@ -56,13 +56,11 @@ async def test_the_token_stops_working_here_and_in_other_processes(database_url:
             other = (await here.sign_in("ada@example.com")).json()
             token = own["access_token"]
             assert [await rest_status(rig, token) for rig in (here, there)] == [200, 200]
-            started = time.monotonic()
             assert (await ACTS[act](here, own, other)).is_success
             assert await rest_status(here, token) == 401
             async with asyncio.timeout(1.0):
                 while await rest_status(there, token) != 401:
                     await asyncio.sleep(0.01)
-            assert time.monotonic() - started < 1.0
             for rig in (here, there):
                 with pytest.raises(EndedSession):
                     rig.kit.keys.verifier.verify(token, time.time())

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, exc, inspect
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine.reflection import Inspector, ObjectKind
 
+from baaskit.kernel.database.capture import PREFIX
 from baaskit.kernel.database.tables import SCHEMAS, Tables, Xid8, _Ours
 from baaskit.kernel.database.views import Origins, inherit, postgres_origins, sqlite_origins
 from baaskit.kernel.schema import Column, ForeignKey, Schema, Table, TableName, Type
@@ -23,6 +24,15 @@ from baaskit.kernel.schema import Column, ForeignKey, Schema, Table, TableName, 
 postgresql.base.ischema_names.setdefault("xid8", Xid8)  # SQLAlchemy knows no transaction ids
 _PG = postgresql.dialect()  # type: ignore[no-untyped-call]
 _HIDDEN = re.compile(r"^(sqlite_|pg_)|(^|\.)alembic_version$")
+# Tables whose rows may be stored otherwise than a statement says: by triggers that are not ours, rules, partitions, foreign servers.
+_TRIGGERS = {
+    "sqlite": f"SELECT DISTINCT NULL, tbl_name FROM sqlite_master WHERE type = 'trigger' AND name NOT LIKE '{PREFIX}.%'",
+    "postgresql": f"""
+        SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relkind IN ('p', 'f') OR c.relkind = 'r' AND (
+            EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND NOT starts_with(t.tgname, '{PREFIX}_'))
+            OR EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid))""",
+}
 Noted = Mapping[tuple[str, str, str], dict[str, Any]]  # (schema, table, column) → row of baaskit.columns
 
 
@@ -53,6 +63,10 @@ def reflect(
         for table in _tables(inspector, schema, noted, _builtin_types(tables), tables):
             found[table.name] = table
     inherit(found, _origins(connection, tables, schemas, found))
+    for schema, raw in connection.exec_driver_sql(_TRIGGERS[tables.dialect]):
+        name = logical(raw, schema, tables)
+        if name in found:
+            found[name] = replace(found[name], triggers=True)
     return Schema(found, version, captured)
 
 

@@ -83,7 +83,8 @@ class SqliteDriver:
         self.path, self.synchronous, self.read_seconds = path, synchronous, read_seconds
         self.compiler = Compiler("sqlite")
         self._translate = translate
-        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[list[Job] | None] = queue.SimpleQueue()
+        self._turns: dict[asyncio.AbstractEventLoop, list[Job]] = {}  # what each event loop hands over at the end of its turn
         self._slow: set[str] = set()
         self._ticks = 0
         self.on_commit: Callable[[], None] = lambda: None  # called on the writer thread after each commit
@@ -144,8 +145,15 @@ class SqliteDriver:
         """Run `job` on the writer's connection inside a savepoint; returns after the commit that holds it."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._jobs.put((job, future, loop))
+        turn = self._turns.get(loop)
+        if turn is None:  # requests of one turn wake the writer once, and share a commit
+            turn = self._turns[loop] = []
+            loop.call_soon(self._hand_over, loop)
+        turn.append((job, future, loop))
         return await future
+
+    def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._jobs.put(self._turns.pop(loop))
 
     async def data_version(self) -> int:
         """A number that changes when another connection has committed (PRAGMA data_version of the loop's reader)."""
@@ -192,25 +200,26 @@ class SqliteDriver:
 
     def _write_forever(self) -> None:
         link = connect(self.path, self.synchronous)
-        while (job := self._jobs.get()) is not None:
-            stop = self._write_group(link, job)
+        while (jobs := self._jobs.get()) is not None:
+            stop = self._write_group(link, jobs)
             self.on_commit()
             if stop:
                 break
         link.execute("PRAGMA wal_checkpoint(PASSIVE)")
         link.close()
 
-    def _write_group(self, link: apsw.Connection, first: Job) -> bool:
-        """Run `first` and whatever waits behind it in one commit, then wake their callers. True when told to stop."""
+    def _write_group(self, link: apsw.Connection, jobs: list[Job]) -> bool:
+        """Run `jobs` and what arrives meanwhile in one commit, then wake their callers. True when told to stop."""
         done: list[tuple[Job, Any, BaseException | None]] = []
-        job: Job | None = first
+        stop = False
         try:
             link.execute("BEGIN IMMEDIATE")
-            while job is not None:
+            for job in jobs:  # grows while it runs
                 done.append((job, *_outcome(link, job[0])))
-                if len(done) >= GROUP_LIMIT or self._jobs.empty():
-                    break
-                job = self._jobs.get()
+                if len(done) == len(jobs) and len(done) < GROUP_LIMIT and not stop and not self._jobs.empty():
+                    more = self._jobs.get()
+                    stop = more is None
+                    jobs += more or []
             link.execute("COMMIT")
         except apsw.Error as problem:
             if link.in_transaction:
@@ -218,12 +227,9 @@ class SqliteDriver:
             failure: Exception = self._translate(problem)
             if isinstance(problem, apsw.BusyError):
                 failure = Overloaded("The database is busy with another writer.", hint="Try again shortly.")
-            failed = [entry[0] for entry in done]
-            if job is not None and (not failed or failed[-1] is not job):
-                failed.append(job)  # the one that was running when the group broke
-            done = [(entry, None, failure) for entry in failed]
+            done = [(job, None, failure) for job in jobs]
         _answer(done)
-        return job is None
+        return stop
 
 
 def _one(step: Sql) -> Script[list[tuple[Any, ...]]]:

@@ -69,6 +69,8 @@ class Cell:
 class Builder:
     """Builds one statement. Aliases are t0, t1, …: no name of a project's can meet them inside a statement."""
 
+    qualified = True  # columns are written with their alias; not in SQLite's RETURNING, which has none
+
     def __init__(self, dialect: str, schema: Schema) -> None:
         self.dialect, self.schema = dialect, schema
         self.binds = Binds()
@@ -305,7 +307,8 @@ class Builder:
             return Cell(out.name, lambda row: self._argument(out, row), partial(json_shown, kind), is_json, out)
 
         def read(row: FromClause) -> Sql:
-            return literal_column(f"{row.name}.{quote(place.column.name)}")  # type: ignore[attr-defined]
+            prefix = f"{row.name}." if self.qualified else ""  # type: ignore[attr-defined]
+            return literal_column(prefix + quote(place.column.name))
 
         return Cell(out.name, read, lambda value: literal_column(json_sql(place.column, value.name)), is_json, out)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from operator import itemgetter
+from typing import Any, Literal
 
 import orjson
 
@@ -15,7 +16,7 @@ from baaskit.kernel.database.binding import NO_EXTRA, Extra, Statement
 from baaskit.kernel.database.compiled import Sql
 from baaskit.kernel.database.values import coerce_json
 from baaskit.kernel.database.violations import Violation
-from baaskit.kernel.database.writes import WriteBuilder
+from baaskit.kernel.database.writes import AtOnce, WriteBuilder
 from baaskit.kernel.plan import WritePlan
 from baaskit.kernel.policy import TRUE, Expr, all_of
 from baaskit.kernel.query import Value
@@ -48,6 +49,7 @@ class CompiledWrite:
     plan: WritePlan
     dialect: str
     schema: Schema
+    at_once: AtOnce | Literal[False] | None = None  # None while nobody has asked
     _known: dict[Any, Statement] = field(default_factory=dict)
 
     def statement(self, key: Any, build: Callable[[WriteBuilder], Statement]) -> Statement:
@@ -130,7 +132,43 @@ class _Run:
             else:
                 whole = raw if raw is not None and len(groups) == 1 else orjson.dumps([records[n] for n in numbers]).decode()
                 prepared.append((columns, numbers, [{"rows": whole}]))
-        return self._insert(records, prepared)
+        return self._insert_at_once(records, prepared) if self.at_once else self._insert(records, prepared)
+
+    @property
+    def at_once(self) -> AtOnce | None:
+        """What the write's own statement can tell of its rows; see `AtOnce`."""
+        kept = self.write.at_once
+        if kept is None:
+            update = self.plan.update
+            condition = self._insert_condition() if update is None else update.check
+            kept = self.write.at_once = AtOnce.of(self.plan, condition) or False
+        return kept or None
+
+    def _told(self, returned: Sequence[Any]) -> tuple[list[str], list[str] | None]:
+        """Identities and representations that a statement told at once. Raises 42501 when the policy refuses one of the rows."""
+        if not all(admitted for _, admitted, _ in returned):
+            raise violates_policy(self.table.name.name)
+        return [identity for identity, _, _ in returned], None if self.plan.returning is None else [shown for _, _, shown in returned]
+
+    def _insert_at_once(self, records: Sequence[Record], prepared: list[tuple[tuple[str, ...], list[int], list[Extra]]]) -> Steps:
+        found: list[tuple[int, Any]] = []
+        for columns, numbers, extras in prepared:
+            alone = self.sqlite or not columns
+            for position, extra in enumerate(extras):
+                try:
+                    returned = yield self.step(self._insert_statement(columns), extra)
+                except Violation as problem:
+                    raise (yield from self._refused(problem, records, numbers[position] if alone else None)) from None
+                found += zip([numbers[position]] if alone else numbers, returned, strict=True)
+        if len(prepared) > 1:
+            found.sort(key=itemgetter(0))
+        ids, rows = self._told([row for _, row in found])
+        return Written(len(ids), len(ids), rows, ids)
+
+    def _refused(self, problem: Violation, records: Sequence[Record], number: int | None) -> Generator[Sql, list[Any], Violation]:
+        """The violation of record `number`, None when one statement wrote several."""
+        record = records[0] if len(records) == 1 else None if number is None else records[number]
+        return (yield from self._explained(problem, record, self._refused_insert(records)))
 
     def _insert(self, records: Sequence[Record], prepared: list[tuple[tuple[str, ...], list[int], list[Extra]]]) -> Steps:
         new: list[tuple[int, str]] = []
@@ -144,8 +182,7 @@ class _Run:
                 try:
                     returned = yield self.step(self._insert_statement(columns), extra)
                 except Violation as problem:
-                    record = records[first] if alone or len(records) == 1 else None
-                    raise (yield from self._explained(problem, record, self._refused_insert(records))) from None
+                    raise (yield from self._refused(problem, records, first if alone else None)) from None
                 for offset, (identity, *merged) in enumerate(returned):
                     number = first if alone or len(returned) != len(numbers) else numbers[offset]
                     known = met.get(_key(identity, self._key_count))
@@ -193,7 +230,7 @@ class _Run:
         return 1 if self.sqlite else max(len(self.table.primary_key), 1)
 
     def _insert_statement(self, columns: tuple[str, ...]) -> Statement:
-        return self.write.statement(("insert", columns), lambda b: b.insert(columns, self.plan))
+        return self.write.statement(("insert", columns), lambda b: b.insert(columns, self.plan, self.at_once))
 
     def _insert_condition(self) -> Expr | None:
         access = self.plan.insert
@@ -240,11 +277,15 @@ class _Run:
         if old:
             before = yield from self._captured(old)
             extra = {**extra, "ids": _listed(before)}
-        statement = self.write.statement(("update", bool(old)), lambda b: b.update(self.plan, bool(old)))
+        at_once = self.at_once
+        statement = self.write.statement(("update", bool(old)), lambda b: b.update(self.plan, bool(old), at_once))
         try:
             returned = yield self.step(statement, extra)
         except Violation as problem:
             raise (yield from self._explained(problem, record, self._refused_update(extra))) from None
+        if at_once:
+            ids, rows = self._told(returned)
+            return Written(len(ids), 0, rows, ids)
         ids = [identity for (identity,) in returned]
         yield from self._check("update", condition, before if before is not None else ids)
         rows = yield from self._shown(ids)

@@ -7,21 +7,42 @@ steps of a transaction as one JSON text under the name `ids`: `[[id…], …]`, 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Text, case, cast, column, delete, func, literal_column, select, true, tuple_, update
+from sqlalchemy import ColumnElement, FromClause, Text, case, cast, column, delete, func, literal_column, null, select, true, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from baaskit.kernel.database.binding import Statement
 from baaskit.kernel.database.conditions import PgType, infix
 from baaskit.kernel.database.statements import Builder, relation_of, rowid_of
 from baaskit.kernel.plan import ReadPlan, WritePlan
-from baaskit.kernel.policy import Access, Expr
+from baaskit.kernel.policy import TRUE, Access, Expr
 from baaskit.kernel.schema import Schema, Table, Type
 
 Sql = ColumnElement[Any]
+
+
+@dataclass(frozen=True)
+class AtOnce:
+    """What a write's own statement tells of its rows, so that no further one is needed: `check` holds, and they are shown."""
+
+    check: Expr | None
+    returning: ReadPlan | None
+
+    @classmethod
+    def of(cls, plan: WritePlan, check: Expr | None) -> AtOnce | None:
+        """None where rows must be looked at as they are stored: a trigger may change them, a condition reads other rows or the
+        row before, or the answer embeds others or has an order."""
+        table, shown = plan.table, plan.returning
+        if plan.resolution or table.view or table.triggers or (check is not None and (check.tables or check.old_columns)):
+            return None
+        if plan.command == "update" and any(key.target == table.name for key in table.foreign_keys):
+            return None
+        if shown is not None and (not shown.is_simple or shown.where or shown.order or shown.limit >= 0 or shown.offset >= 0):
+            return None
+        return cls(check, shown)
 
 
 class WriteBuilder(Builder):
@@ -103,8 +124,33 @@ class WriteBuilder(Builder):
         statement = self.rows(replace(plan, access=Access(None, None)), row, source, [each.c.key], window=False)
         return self.binds.compile(statement.where(*seen), self.dialect)
 
-    def insert(self, columns: Sequence[str], plan: WritePlan) -> Statement:
-        """Insert one row (SQLite) or a JSON array of rows (PostgreSQL); rows: identity, as JSON text."""
+    def told(self, statement: Any, row: FromClause, at_once: AtOnce | None) -> Statement:
+        """`statement` (on `row`) with what it returns of each row: its identity as JSON text; and at once, whether it satisfies the
+        policy, and its representation."""
+        if at_once is None:
+            return self.binds.compile(statement.returning(self.identity(row)), self.dialect)
+        if self.dialect == "postgresql":  # through a CTE, so that the JSON is the one that a read writes
+            written = statement.returning(*row.c).cte("written")
+            return self.binds.compile(select(*self._told(written, at_once)).select_from(written), self.dialect)
+        self.qualified = False
+        return self.binds.compile(statement.returning(*self._told(row, at_once)), self.dialect)
+
+    def _told(self, row: FromClause, at_once: AtOnce) -> list[Sql]:
+        admitted: Sql = literal_column("1")
+        if at_once.check is not None and at_once.check != TRUE:
+            admitted = infix(self.policy(at_once.check, row), "IS", literal_column("TRUE"))
+        shown: Sql = null()
+        if at_once.returning is not None:
+            columns = self._whole([(cell.name, cell.shown(row)) for cell in self._cells(at_once.returning)])
+            shown = columns[0] if self.dialect == "sqlite" else self._row(columns, row)
+        return [self.identity(row), admitted.label("admitted"), shown.label("shown")]
+
+    def _row(self, columns: Sequence[Sql], row: FromClause) -> Sql:
+        shell = select(*columns).correlate(row).subquery("shell")
+        return select(cast(func.row_to_json(literal_column("shell")), Text)).select_from(shell).scalar_subquery()
+
+    def insert(self, columns: Sequence[str], plan: WritePlan, at_once: AtOnce | None = None) -> Statement:
+        """Insert one row (SQLite) or a JSON array of rows (PostgreSQL); rows: see `told`."""
         target: Any = relation_of(
             self.table.stored,
             [*(c.name for c in self.table.columns), *(n for n, _ in self.keys if n not in self.table.by_name)],
@@ -134,7 +180,7 @@ class WriteBuilder(Builder):
             if self.dialect == "postgresql":  # whether it was there already: another transaction may have put it there just now
                 statement = statement.returning(self.identity(target), literal_column("xmax <> 0"))
                 return self.binds.compile(statement, self.dialect)
-        return self.binds.compile(statement.returning(self.identity(target)), self.dialect)
+        return self.told(statement, target, at_once)
 
     def insert_many(self, columns: Sequence[str], rows: int) -> Statement:
         """SQLite: insert `rows` rows that set the same columns, given as `0 name`, `1 name`, …; rows: identities in their order."""
@@ -194,12 +240,12 @@ class WriteBuilder(Builder):
         given = self.records(plan.columns)
         return row, {name: given.c[name] for name in plan.columns}
 
-    def update(self, plan: WritePlan, by_identity: bool) -> Statement:
-        """Set the payload's columns on the chosen rows, or on the rows of `ids`; rows: identity, as JSON text."""
+    def update(self, plan: WritePlan, by_identity: bool, at_once: AtOnce | None = None) -> Statement:
+        """Set the payload's columns on the chosen rows, or on the rows of `ids`; rows: see `told`."""
         row, values = self.assigned(plan)
         assert plan.update is not None
         statement = update(row).values(values).where(*self.chosen(plan, plan.update.using, row, by_identity))
-        return self.binds.compile(statement.returning(self.identity(row)), self.dialect)
+        return self.told(statement, row, at_once)
 
     def delete(self, plan: WritePlan, by_identity: bool) -> Statement:
         row = self.target()

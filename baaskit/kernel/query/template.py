@@ -21,8 +21,13 @@ class Template(NamedTuple):
     values: tuple[str | None, ...]
 
 
+_EMPTY = Template((), ())
+
+
 def split_template(raw: str) -> Template | None:
     """The template of a raw (still encoded) query string; None when it holds a form that must be parsed."""
+    if not raw:
+        return _EMPTY
     if len(raw) > MAX_RAW:
         return None
     key: list[str] = []

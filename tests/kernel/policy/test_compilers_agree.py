@@ -18,7 +18,7 @@ from .expressions import MEMBER_ROWS, ROWS, callers, expressions
 from .pets import MEMBERS, PETS
 from .sides import NOW, TOPIC, Sides, checked
 
-LONG = os.environ.get("BAAS_LONG") == "1"
+LONG = os.environ.get("TEST_LONG") == "1"
 BATCH = 10  # expressions per example and query
 EXAMPLES = 10_000 if LONG else 100
 seen: Counter[str] = Counter()
