@@ -25,8 +25,8 @@ from baaskit.observe import fact
 from baaskit.rest.answer import Answer, Send, failure, send_answer
 from baaskit.rest.batch import batch_script
 from baaskit.rest.cursor import cursor_in, read_page
-from baaskit.rest.explain import Surface, denied, tool_of
-from baaskit.rest.explain_as import as_principal, asks_for_tools
+from baaskit.rest.explain import SYSTEM_TABLES, Surface, denied, tool_of
+from baaskit.rest.explain_as import EXPLAIN, as_principal, asks_for_tools
 from baaskit.rest.once import Plan, Running, forget_answers, key_of
 from baaskit.rest.openapi import CONTENT_TYPE, accept_openapi, describe
 from baaskit.rest.reads import read_table
@@ -53,6 +53,8 @@ class Rest:
 
     Never lets an error of the client or the database out; what does come out is a fault of the server.
     """
+
+    _explaining = False  # on a copy that answers for the tool: then tables of ours that have policies have an address, too
 
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
@@ -97,7 +99,7 @@ class Rest:
     def _surface(self) -> Surface:
         def answer(kit: Kit, plans: Plans, request: Request, receive: Receive) -> Awaitable[Answer]:
             other = copy(self)
-            other._kit, other._plans = kit, plans
+            other._kit, other._plans, other._explaining = kit, plans, EXPLAIN in request.headers
             return other._answer(request, receive)
 
         return Surface(
@@ -105,7 +107,7 @@ class Rest:
             self._plans.limits,
             self._max_body,
             answer,
-            lambda request: self._table(request.name, request.headers, request.method),
+            lambda request: SYSTEM_TABLES.get(request.name) or self._table(request.name, request.headers, request.method),
         )
 
     async def _answer(self, request: Request, receive: Receive) -> Answer:
@@ -189,6 +191,8 @@ class Rest:
 
     def _table(self, name: str, headers: Mapping[bytes, bytes], method: str) -> TableName:
         """The addressed table. Only exposed schemas have addresses, so a system table has none, however it is spelled."""
+        if self._explaining and name in SYSTEM_TABLES:
+            return SYSTEM_TABLES[name]
         if not name or "/" in name.rstrip("/"):
             raise UnknownAddress()
         return TableName(self._profile(headers, method), name.rstrip("/"))

@@ -24,6 +24,7 @@ from baaskit.rest.explain_as import EXPLAIN, TRY
 from baaskit.rest.explain_rows import explain_read, explain_write
 from baaskit.rest.request import Receive, Request, read_body
 
+SYSTEM_TABLES = {name: TableName(*name.split(".")) for name in ("storage.objects", "storage.buckets")}  # only to be explained
 COMMANDS = {"GET": "select", "HEAD": "select", "POST": "insert", "PUT": "insert", "PATCH": "update", "DELETE": "delete"}
 
 
@@ -117,6 +118,11 @@ async def _body(surface: Surface, request: Request, receive: Receive) -> bytes:
         raise UnsupportedHere(
             "A function may do what no transaction takes back: it can be neither tried nor explained.",
             hint="Explain the reads and writes that the function makes.",
+        )
+    if request.name.startswith(("storage/v1/", "realtime/v1/", "functions/v1/", "auth/v1/")):
+        raise UnsupportedHere(
+            "Only requests to the data API can be explained or tried.",
+            hint="A file is explained by its row, storage.objects?bucket_id=eq.B&name=eq.N; a channel by what its policies say in policies.sql.",
         )
     if request.method == "HEAD":
         raise UnsupportedHere("An answer to HEAD has no room for a report.", hint="GET is decided in the same way.")
