@@ -15,11 +15,13 @@ class BaasError(Exception):
     """Base of all client-visible errors; a subclass fixes `status` and `code`.
 
     `details` and `hint` are optional words for the developer. None of the three ever holds a value of a row or
-    a column that the caller may not read.
+    a column that the caller may not read. `stale`: the database did not know a table, column or function that the catalogue has,
+    so most likely another process has migrated; what was asked may be planned anew.
     """
 
     status: int = 500
     code: str = "XX000"
+    stale: bool = False
 
     def __init__(
         self,

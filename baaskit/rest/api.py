@@ -100,7 +100,7 @@ class Rest:
         def answer(kit: Kit, plans: Plans, request: Request, receive: Receive) -> Awaitable[Answer]:
             other = copy(self)
             other._kit, other._plans, other._explaining = kit, plans, EXPLAIN in request.headers
-            return other._answer(request, receive)
+            return other._planned(request, receive)
 
         return Surface(
             self._kit,
@@ -111,9 +111,26 @@ class Rest:
         )
 
     async def _answer(self, request: Request, receive: Receive) -> Answer:
+        """Plan and run; once more when the tables were changed by another process before this one has noticed."""
+        database = self._plans.database
+        catalog = database.catalog
+        try:
+            return await self._planned(request, receive)
+        except BaasError as problem:
+            # Nothing was written: what fails so has been rolled back.
+            if not problem.stale or not (await database.refresh() or database.catalog is not catalog):
+                raise
+        return await self._planned(request, receive)
+
+    async def _body(self, request: Request, receive: Receive) -> bytes:
+        if request.body is None:
+            request.body = await read_body(receive, request.headers, self._max_body)
+        return request.body
+
+    async def _planned(self, request: Request, receive: Receive) -> Answer:
         method, name = request.method, request.name
         if name == "batch" and method == "POST" and not self._is_table("batch", request):
-            return await self._batch(request, await read_body(receive, request.headers, self._max_body))
+            return await self._batch(request, await self._body(request, receive))
         if name.startswith("rpc/"):
             return await self._function(request, receive)
         if not name:
@@ -127,7 +144,7 @@ class Rest:
                 cursor, raw_query = found
                 answer = await read_page(self._plans, self._kit.keys.derive("cursor"), table, replace(request, raw_query=raw_query), cursor)
         elif method in _WRITES:
-            body = b"" if method == "DELETE" else await read_body(receive, request.headers, self._max_body)
+            body = b"" if method == "DELETE" else await self._body(request, receive)
             answer = await self._written(table, request, body)
         elif method == "OPTIONS":
             view = find_table(self._kit.database.catalog, table).view
@@ -210,7 +227,7 @@ class Rest:
 
     async def _function(self, request: Request, receive: Receive) -> Answer:
         schema = self._profile(request.headers, request.method)
-        body = await read_body(receive, request.headers, self._max_body) if request.method == "POST" else b""
+        body = await self._body(request, receive) if request.method == "POST" else b""
 
         def once(plan: Plan) -> Awaitable[Answer]:
             return self._once(request, f"{request.name} of {schema}", body, plan)

@@ -64,6 +64,7 @@ class Request:
     raw_query: str
     headers: dict[bytes, bytes]
     claims: Claims
+    body: bytes | None = None  # once it was read
 
     def items(self) -> list[tuple[str, str]]:
         """The pairs of the query string, decoded, in order."""

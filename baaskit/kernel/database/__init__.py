@@ -170,19 +170,23 @@ class Database:
     async def reload(self) -> Catalog:
         """Read schema and live policies anew and swap the catalogue. Captured tables get fresh triggers if they changed."""
         async with self._catalog_lock:
-            t = self.tables
-            self._stamp = await self._catalog_stamp()  # taken first: what changes meanwhile is seen at the next look
-            captured, noted = await self.read(self._noted)
-            version = self.catalog.schema.version + 1
-            schema = await self._reflect(lambda connection: reflect(connection, t, self.schemas, noted, captured, version))
-            schema = replace(schema, uid=self.uid)
-            if self.dialect == "postgresql":
-                tables = schema
-                schema = await self.read(lambda: self._with_routines(tables))
-            live = await self.query(select(t.policies).order_by(t.policies.c.version.desc()).limit(1))
-            text, number = (live[0]["text"], live[0]["version"]) if live else ("", 0)
-            self._swap(Catalog(schema, bind(text, schema, version=number)))
+            await self._read_catalog()
         return self.catalog
+
+    async def _read_catalog(self) -> None:
+        t = self.tables
+        stamp = await self._catalog_stamp()  # taken first: what changes meanwhile is seen at the next look
+        captured, noted = await self.read(self._noted)
+        version = self.catalog.schema.version + 1
+        schema = await self._reflect(lambda connection: reflect(connection, t, self.schemas, noted, captured, version))
+        schema = replace(schema, uid=self.uid)
+        if self.dialect == "postgresql":
+            tables = schema
+            schema = await self.read(lambda: self._with_routines(tables))
+        live = await self.query(select(t.policies).order_by(t.policies.c.version.desc()).limit(1))
+        text, number = (live[0]["text"], live[0]["version"]) if live else ("", 0)
+        self._swap(Catalog(schema, bind(text, schema, version=number)))
+        self._stamp = stamp
 
     async def refresh(self) -> bool:
         """Reload if another process has changed policies, migrations, functions (PostgreSQL) or any table (SQLite) since the
@@ -190,7 +194,9 @@ class Database:
         stamp = await self._catalog_stamp()
         if stamp == self._stamp:
             return False
-        await self.reload()
+        async with self._catalog_lock:
+            if stamp != self._stamp:  # else it was read while this one waited
+                await self._read_catalog()
         return True
 
     async def _catalog_stamp(self) -> tuple[Any, ...]:

@@ -8,7 +8,7 @@ from baaskit.kernel.database import Database
 from baaskit.kernel.database.capture import physical, quote
 from baaskit.kernel.database.ddl.text import Words, statements
 from baaskit.kernel.database.migrate import File, Job
-from baaskit.kernel.schema import TableName
+from baaskit.kernel.schema import Table
 
 
 async def losses(files: Sequence[File], database: Database) -> list[str]:
@@ -28,7 +28,7 @@ async def _losses_of(words: Words, database: Database) -> list[str]:
         look.accept("IF", "EXISTS")
         body = look.until("CASCADE", "RESTRICT")
         names = [item.table() for item in body.split()]
-        return [f"drops table {name} and its rows" for name in names if name in tables and await _holds(database, name)]
+        return [f"drops table {name} and its rows" for name in names if name in tables and await _holds(database, tables[name])]
     if look.accept("ALTER", "TABLE"):
         look.accept("IF", "EXISTS")
         look.accept("ONLY")
@@ -36,9 +36,9 @@ async def _losses_of(words: Words, database: Database) -> list[str]:
         found = []
         for action in look.split():
             column = dropped_column(action)
-            if column and name in tables and column in tables[name].by_name and await _holds(database, name, column):
+            if column and name in tables and column in tables[name].by_name and await _holds(database, tables[name], column):
                 found.append(f"drops column {name}.{column} and its values")
-            if retyped_column(action) and name in tables and await _holds(database, name):
+            if retyped_column(action) and name in tables and await _holds(database, tables[name]):
                 found.append(f"changes the type of a column of {name}")
         return found
     first = look.peek()
@@ -48,9 +48,9 @@ async def _losses_of(words: Words, database: Database) -> list[str]:
     return [] if harmless else [f"may change data: {' '.join(look.text.split())[:60]}"]
 
 
-async def _holds(database: Database, table: TableName, column: str | None = None) -> bool:
+async def _holds(database: Database, table: Table, column: str | None = None) -> bool:
     where = f" WHERE {quote(column)} IS NOT NULL" if column else ""
-    return bool(await database.fetch_raw(f"SELECT 1 FROM {physical(table, database.dialect)}{where} LIMIT 1"))
+    return bool(await database.fetch_raw(f"SELECT 1 FROM {physical(table.stored, database.dialect)}{where} LIMIT 1"))
 
 
 def dropped_column(action: Words) -> str | None:

@@ -16,6 +16,10 @@ from baaskit.errors.rest import SqlState, StatementTimeout
 from baaskit.kernel.database.compiled import Sql
 from baaskit.kernel.schema import Schema, Table, TableName
 
+# What a statement meets that was planned before another process changed the table.
+_STALE = frozenset({"42P01", "42703", "42704", "42804", "42883", "3F000", "0A000"})
+_STALE_ON_SQLITE = re.compile(r"no such (?:table|column|index)|has no column named|has \d+ columns but")
+
 
 class Violation(SqlState):
     """A constraint refused a row. `columns` are the constraint's on `table` when known; `key` is PostgreSQL's detail text.
@@ -60,7 +64,9 @@ def _statement(text: str) -> BaasError:
         return SqlState("22P02", "invalid input syntax for type json")
     if "integer overflow" in text:
         return SqlState("22003", "bigint out of range")
-    return Internal()
+    problem = Internal()
+    problem.stale = _STALE_ON_SQLITE.search(text) is not None
+    return problem
 
 
 def _constraint(text: str, code: int, schema: Schema) -> BaasError:
@@ -128,7 +134,9 @@ def translate_postgres_error(problem: Any) -> BaasError:
         return StatementTimeout(message)
     if state.startswith(("22", "42", "P0", "PT", "21", "25", "40", "53", "57")):
         detail = getattr(problem, "detail", None) if state.startswith(("22P02", "P0", "PT")) else None
-        return SqlState(state, message, details=detail, hint=getattr(problem, "hint", None))
+        found_state = SqlState(state, message, details=detail, hint=getattr(problem, "hint", None))
+        found_state.stale = state in _STALE
+        return found_state
     return Internal() if state.startswith("XX") else SqlState(state, message)
 
 
