@@ -25,6 +25,7 @@ from rich.console import Console
 
 from baaskit import __version__
 from baaskit.errors import BaasError, Fault, Faults
+from baaskit.errors.attached import NotOurs
 from baaskit.project import POLICIES, Project, init_project, load_project
 from baaskit.settings import Settings, load_settings
 
@@ -117,6 +118,14 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
 
 def _open(folder: Path, **overrides: Any) -> Opened:
     return Opened(load_project(folder), load_settings(folder, **overrides))
+
+
+def _open_own(folder: Path) -> Opened:
+    """A project whose database is its own, as migrations need it. Raises NotOurs."""
+    opened = _open(folder)
+    if opened.settings.attached:
+        raise NotOurs()
+    return opened
 
 
 def _print(data: Any) -> None:
@@ -308,11 +317,11 @@ def detach(folder: Dir = Path(), as_json: Json = False) -> None:
 
 @cli.command()
 def migrate(folder: Dir = Path(), as_json: Json = False) -> None:
-    """Apply pending migrations and policies.sql: the same as `baaskit db up`.
+    """Apply pending migrations and policies.sql: the same as `baaskit db up`. In an attached project: policies.sql alone.
 
     Example:  baaskit migrate shop
     """
-    db_up(folder, None, False, as_json)
+    _up(_open(folder), None, False, as_json)
 
 
 @db.command("new")
@@ -323,7 +332,7 @@ def db_new(name: Annotated[str, typer.Argument(help="What it does, in words.")],
     """
     from baaskit import migrating
 
-    out.print(f"wrote {migrating.new(load_project(folder), name, datetime.now(UTC))}", markup=False)
+    out.print(f"wrote {migrating.new(_open_own(folder).project, name, datetime.now(UTC))}", markup=False)
 
 
 @db.command("up")
@@ -337,9 +346,12 @@ def db_up(
 
     Example:  baaskit db up shop --dry-run
     """
+    _up(_open_own(folder), to, dry_run, as_json)
+
+
+def _up(opened: Opened, to: str | None, dry_run: bool, as_json: bool) -> None:
     from baaskit import migrating
 
-    opened = _open(folder)
     done = _run(migrating.up(opened.project, opened.settings, _teller(as_json), to=to, rehearse=dry_run))
     if as_json:
         _print({"would_apply" if dry_run else "applied": done})
@@ -370,7 +382,7 @@ def db_down(
             raise Fault("data would be lost", line=0, hint="If that is meant:  --yes")
         return typer.confirm("Go on?", err=True)
 
-    opened = _open(folder)
+    opened = _open_own(folder)
     done = _run(migrating.down(opened.project, opened.settings, _teller(as_json), confirm, to=to, steps=steps))
     if as_json:
         _print({"taken_back": done})
@@ -391,7 +403,7 @@ def db_diff(
     """
     from baaskit import migrating
 
-    opened = _open(folder)
+    opened = _open_own(folder)
     found = _run(migrating.diff(opened.project, opened.settings, name, datetime.now(UTC), reverse=reverse))
     for pending in found.pending:
         err.print(f"not applied: {pending}", markup=False)

@@ -11,7 +11,9 @@ class NotOurs(BaasError):
     status, code = 409, "BK430"
 
     def __init__(self) -> None:
-        super().__init__(hint="Change it with the tools that made it; baaskit notices. Files in migrations/ are not applied.")
+        super().__init__(
+            hint="Change it with the tools that made it; baaskit notices. Files in migrations/ are not applied; `baaskit migrate` applies policies.sql."
+        )
 
 
 class CaptureOff(BaasError):

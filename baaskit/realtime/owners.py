@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator
+from datetime import datetime
 from typing import Generic, NamedTuple, TypeVar
 
 from baaskit.kernel.changes import Change
 from baaskit.kernel.claims import Claims
 from baaskit.kernel.policy import Expr, conjuncts
-from baaskit.kernel.policy.expr import ROW, Claim, Column, Compare
-from baaskit.kernel.policy.scalars import uuid_text
+from baaskit.kernel.policy.claims import claim_value
+from baaskit.kernel.policy.expr import ROW, Claim, ClaimName, Column, Compare
 
 T = TypeVar("T")
+_FAMILIES: dict[ClaimName, str] = {"uid": "uuid", "uid_int": "int", "uid_text": "text"}  # `auth.uid()` by its type → that of the column
+_NEVER = datetime.min  # ids do not depend on the moment
 
 
 class Owner(NamedTuple):
-    """The audience sees only rows whose `column` is `uid`; none at all when that is None."""
+    """The audience sees only rows whose `column` is the caller's id, given coarsely by `key`; none at all when that is None."""
 
     column: str
-    uid: str | None
+    key: str | None
 
 
 def owner_of(condition: Expr | None, claims: Claims) -> Owner | None:
@@ -26,10 +29,18 @@ def owner_of(condition: Expr | None, claims: Claims) -> Owner | None:
     for part in () if condition is None else conjuncts(condition):
         if isinstance(part, Compare) and part.op == "=":
             sides = (part.left, part.right)
-            columns = [s.name for s in sides if isinstance(s, Column) and s.source == ROW and s.type.family == "uuid" and not s.type.array]
-            if columns and any(isinstance(s, Claim) and s.name == "uid" for s in sides):
-                return Owner(columns[0], uuid_text(claims.uid) if claims.uid else None)
+            names = [s.name for s in sides if isinstance(s, Claim) and s.name in _FAMILIES]
+            family = _FAMILIES[names[0]] if names else None
+            columns = [s.name for s in sides if isinstance(s, Column) and s.source == ROW and s.type.family == family and not s.type.array]
+            if columns:
+                return Owner(columns[0], _key(claim_value(names[0], claims, _NEVER)))
     return None
+
+
+def _key(value: object) -> str | None:
+    """Equal for whatever a database calls equal (spellings of a uuid; text under a collation that ignores case or trailing blanks)
+    and for a little more, which costs a second look and loses nothing."""
+    return None if value is None else str(value).replace("-", "").rstrip().casefold()
 
 
 class ByOwner(Generic[T]):
@@ -55,7 +66,7 @@ class ByOwner(Generic[T]):
         if owner is None:
             self._unowned[key] = audience
         else:
-            self._owned.setdefault(owner.column, {}).setdefault(owner.uid, {})[key] = audience
+            self._owned.setdefault(owner.column, {}).setdefault(owner.key, {})[key] = audience
 
     def remove(self, key: Hashable) -> None:
         _, owner = self._all.pop(key, (None, None))
@@ -63,9 +74,9 @@ class ByOwner(Generic[T]):
             self._unowned.pop(key, None)
             return
         people = self._owned[owner.column]
-        people[owner.uid].pop(key, None)
-        if not people[owner.uid]:
-            del people[owner.uid]
+        people[owner.key].pop(key, None)
+        if not people[owner.key]:
+            del people[owner.key]
 
     def concerned(self, changes: Iterable[Change]) -> list[T]:
         """The audiences that may see a row of these changes, before or after. A truncate concerns all."""
@@ -75,5 +86,5 @@ class ByOwner(Generic[T]):
         for column, people in self._owned.items():
             values = {row.get(column) for change in changes for row in (change.before, change.after) if row is not None}
             for value in values:
-                found |= people.get(uuid_text(value) if isinstance(value, str) else None, {}) if value is not None else {}
+                found |= people.get(_key(value), {}) if value is not None else {}
         return list(found.values())

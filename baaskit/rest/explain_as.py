@@ -13,6 +13,7 @@ from sqlalchemy import Text, cast, insert, select
 from baaskit.errors.rest import InvalidPrincipal, PermissionDenied
 from baaskit.kernel.claims import ANONYMOUS, ROLES, Claims
 from baaskit.kernel.kit import Kit
+from baaskit.kernel.policy.claims import claim_value
 from baaskit.observe import fact
 from baaskit.rest.request import Request
 
@@ -68,6 +69,8 @@ async def principal(kit: Kit, text: str) -> Claims:
         return Claims(text, None, {"role": text})
     if text.startswith("{"):
         return _from_claims(text)
+    if kit.database.uid.name != "uuid":
+        return _of_other_type(kit.database.uid.name, text)
     t = kit.database.tables.users
     if "@" in text:
         found = await kit.database.query(select(t).where(t.c.email == text.lower()))
@@ -85,6 +88,17 @@ async def principal(kit: Kit, text: str) -> Claims:
             "user_metadata": user["raw_user_meta_data"], "is_anonymous": user["is_anonymous"],
         }  # fmt: skip
     return Claims(claims["role"], uid, claims)
+
+
+def _of_other_type(kind: str, text: str) -> Claims:
+    """A user of a project whose `auth.uid()` is no uuid: the id is the subject of a token of theirs, and all that is known."""
+    claims = Claims("authenticated", text, {"sub": text, "role": "authenticated", "aud": "authenticated"})
+    if claim_value("uid_int" if kind == "int8" else "uid_text", claims, datetime.now(UTC)) is None:
+        raise InvalidPrincipal(
+            f"{text[:100]!r} is neither a role, nor a user's id, nor claims as a JSON object.",
+            hint=f"Ids are {kind} here (uid_type), written the one usual way: 7, not 07.",
+        )
+    return claims
 
 
 def _uuid(text: str) -> str:

@@ -179,6 +179,33 @@ async def test_no_statement_of_a_migration_runs_on_their_tables(theirs: Theirs) 
     assert [(2,)] == await asyncio.to_thread(theirs.sql, "select count(*) from customers")
 
 
+@pytest.mark.parametrize(
+    "words", [("new", "x", "-C", "p"), ("up", "p"), ("up", "p", "--dry-run"), ("down", "p", "--yes"), ("diff", "-C", "p")]
+)
+def test_commands_that_would_change_their_tables_are_refused_in_words(theirs: Theirs, words: tuple[str, ...]) -> None:
+    attach(theirs)
+    before = theirs.dump()
+
+    said = theirs.cli("db", *words, code=1)
+
+    assert "belongs to others" in said and "Traceback" not in said
+    assert before == theirs.dump() and not (theirs.folder / "p/migrations").exists()
+
+
+async def test_the_service_role_acts_as_a_user_whose_id_is_no_uuid(theirs: Theirs) -> None:
+    await asyncio.to_thread(attach, theirs, "--users", "customers")
+    shop = await opened(theirs.folder / "p", "create policy own on customers for select to authenticated using (id = auth.uid());")
+    try:
+        for who, status, seen in (("1", 200, [1]), ("2", 200, [2]), ("anon", 200, []), ("9", 200, [])):
+            reply = await shop("GET", "customers?select=id", who="service", headers={"X-Baaskit-As": who})
+            assert (reply.status, [row["id"] for row in reply.json]) == (status, seen)
+        for who in ("07", "1e3", "ann@example.com", "9223372036854775808", "ea2a3a5c-0a53-4a53-8a3b-6d7d3a2c8f11", ""):
+            reply = await shop("GET", "customers?select=id", who="service", headers={"X-Baaskit-As": who})
+            assert (reply.status, reply.code) == (400, "BK414"), who
+    finally:
+        await shop.kit.database.stop()
+
+
 async def test_after_detach_a_server_does_not_start_and_install_again(theirs: Theirs) -> None:
     await asyncio.to_thread(attach, theirs)
     await asyncio.to_thread(theirs.cli, "detach", "p")

@@ -26,7 +26,7 @@ def owner(condition: str, uid: str | None = ANN) -> Any:
 
 @pytest.mark.parametrize("condition", ["owner_id = auth.uid()", "auth.uid() = owner_id and public", "(select auth.uid()) = owner_id"])
 def test_a_demand_for_the_owner_is_found(condition: str) -> None:
-    assert owner(condition) == ("owner_id", ANN)
+    assert owner(condition) == ("owner_id", ANN.replace("-", ""))
 
 
 @pytest.mark.parametrize(
@@ -37,8 +37,34 @@ def test_what_demands_no_owner_is_not_taken_for_it(condition: str) -> None:
     assert owner(condition) is None
 
 
+def other_ids(kind: str, column: str, uid: str | None) -> Any:
+    """The same with `auth.uid()` of another type, as an attached project has it."""
+    schema = Schema({PETS: Table(PETS, (Column("id", Type("int4")), Column("owner_id", Type(column))), ("id",))}, uid=Type(kind))
+    policies = parse_policies("create policy p on pets for select to authenticated using (owner_id = auth.uid());", schema)
+    return owner_of(policies.access(PETS, "select", "authenticated").using, Claims("authenticated", uid))
+
+
+@pytest.mark.parametrize(
+    ("kind", "column", "uid", "mine", "not_mine"),
+    [("int8", "int8", "7", 7, 77), ("int8", "int4", "7", 7, 70), ("text", "text", "ann", "ann", "anna"), ("text", "varchar", "Ann", "ann ", "a")],
+    ids=["int8", "int4", "text", "a collation without case"],
+)  # fmt: skip
+def test_ids_that_are_no_uuids_find_their_audience_too(kind: str, column: str, uid: str, mine: Any, not_mine: Any) -> None:
+    audiences: ByOwner[str] = ByOwner()
+    found = other_ids(kind, column, uid)
+    assert found is not None
+    audiences.add("me", "me", found)
+    assert audiences.concerned([Change(None, mine)]) == audiences.concerned([Change(mine, not_mine)]) == ["me"]  # type: ignore[list-item]
+    assert audiences.concerned([Change(not_mine, not_mine)]) == []  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize("uid", ["07", "1e3", "x", None], ids=["leading zero", "exponent", "a word", "none"])
+def test_a_subject_that_is_no_id_of_the_type_owns_nothing(uid: str | None) -> None:
+    assert other_ids("int8", "int8", uid) == ("owner_id", None)
+
+
 class Change:
-    def __init__(self, before: str | None, after: str | None, op: str = "update") -> None:
+    def __init__(self, before: Any, after: Any, op: str = "update") -> None:
         self.before, self.after, self.op = ({"owner_id": before}, {"owner_id": after}, op)
 
 
