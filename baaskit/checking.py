@@ -5,14 +5,20 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import apsw
+
 from baaskit.errors import BaasError, Fault, Faults
 from baaskit.functions.service import check as check_functions
 from baaskit.kernel.database import Database
+from baaskit.kernel.database.dangers import dangers
 from baaskit.kernel.database.ddl import refuse_everywhere, statements
 from baaskit.kernel.database.migrate import apply_file
 from baaskit.kernel.policy import PolicyFaults, parse_policies
+from baaskit.migrating import users_of_names
 from baaskit.project import Project
 from baaskit.settings import Settings
+
+ANSWER_SECONDS = 5
 
 
 async def check_project(project: Project, settings: Settings) -> list[Fault]:
@@ -35,6 +41,42 @@ async def check_project(project: Project, settings: Settings) -> list[Fault]:
         except Faults as problem:
             faults += problem.faults
     return faults
+
+
+async def check_live(project: Project, settings: Settings) -> list[Fault]:
+    """What migrations that are not applied may do to tables in use (`dangers`). Without a database to ask, none is applied."""
+    if settings.attached:
+        return []
+    applied = await _applied(settings)
+    pending = {file.name for file in project.migrations} - applied
+    try:
+        return dangers(project.migrations, pending, settings.dialect, users_of_names(project))
+    except Fault:  # a text that cannot be read is a fault of `check_project`
+        return []
+
+
+async def _applied(settings: Settings) -> set[str]:
+    """Names of applied migrations, read without changing anything; none when there is no such database or no answer from it."""
+    if settings.dialect == "sqlite":
+        if not settings.database_path.exists():
+            return set()
+        try:
+            link = apsw.Connection(str(settings.database_path), flags=apsw.SQLITE_OPEN_READONLY)
+            return {str(name) for (name,) in link.execute('SELECT name FROM "baaskit.migrations"')}
+        except apsw.Error:
+            return set()
+    import asyncpg
+
+    try:
+        link = await asyncpg.connect(settings.database_url, timeout=ANSWER_SECONDS)
+    except (OSError, asyncpg.PostgresError, TimeoutError):
+        return set()
+    try:
+        return {row["name"] for row in await link.fetch("SELECT name FROM baaskit.migrations")}
+    except asyncpg.PostgresError:
+        return set()
+    finally:
+        await link.close()
 
 
 async def _on_theirs(project: Project, settings: Settings) -> list[Fault]:

@@ -69,6 +69,7 @@ InDir = Annotated[Path, typer.Option("--dir", "-C", help="The project's folder."
 Host = Annotated[str | None, typer.Option(help="Address to listen on. Default: the setting, 127.0.0.1.")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one. Default: the setting, 54321.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Take warnings about live data for errors.")]
 Password = Annotated[str | None, typer.Option(help="Default: one is made and printed.")]
 
 
@@ -321,7 +322,7 @@ def migrate(folder: Dir = Path(), as_json: Json = False) -> None:
 
     Example:  baaskit migrate shop
     """
-    _up(_open(folder), None, False, as_json)
+    _up(_open(folder), None, as_json=as_json)
 
 
 @db.command("new")
@@ -340,19 +341,20 @@ def db_up(
     folder: Dir = Path(),
     to: Annotated[str | None, typer.Option("--to", metavar="NAME", help="The last migration to apply. Default: all.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Try it on the real data and roll it back.")] = False,
+    strict: Strict = False,
     as_json: Json = False,
 ) -> None:
-    """Apply pending migrations and policies.sql.
+    """Apply pending migrations and policies.sql. What they may do to tables that hold rows is told first.
 
     Example:  baaskit db up shop --dry-run
     """
-    _up(_open_own(folder), to, dry_run, as_json)
+    _up(_open_own(folder), to, dry_run=dry_run, strict=strict, as_json=as_json)
 
 
-def _up(opened: Opened, to: str | None, dry_run: bool, as_json: bool) -> None:
+def _up(opened: Opened, to: str | None, *, dry_run: bool = False, strict: bool = False, as_json: bool) -> None:
     from baaskit import migrating
 
-    done = _run(migrating.up(opened.project, opened.settings, _teller(as_json), to=to, rehearse=dry_run))
+    done = _run(migrating.up(opened.project, opened.settings, _teller(as_json), to=to, rehearse=dry_run, strict=strict))
     if as_json:
         _print({"would_apply" if dry_run else "applied": done})
     elif not done:
@@ -450,18 +452,30 @@ def _teller(as_json: bool) -> Callable[[str], None]:
 
 
 @cli.command()
-def check(folder: Dir = Path(), as_json: Json = False) -> None:
+def check(folder: Dir = Path(), strict: Strict = False, as_json: Json = False) -> None:
     """Look for mistakes in settings, migrations, policies and functions; nothing is changed. Exit code 1 if there is any.
+    Warns of what migrations that are not applied may do to tables in use.
 
     Example:  baaskit check shop
     """
-    from baaskit.checking import check_project
+    from baaskit.checking import check_live, check_project
 
     opened = _open(folder)
     faults = _run(check_project(opened.project, opened.settings))
+    warnings = _run(check_live(opened.project, opened.settings))
+    if strict:
+        faults, warnings = faults + warnings, []
     if as_json:
-        _print([{"file": f.file, "line": f.line, "column": f.column, "message": f.message, "hint": f.hint} for f in faults])
+        _print(
+            [
+                {"severity": severity, "file": f.file, "line": f.line, "column": f.column, "message": f.message, "hint": f.hint}
+                for severity, found in (("error", faults), ("warning", warnings))
+                for f in found
+            ]
+        )
     else:
+        for warning in warnings:
+            err.print(f"warning: {warning}", markup=False)
         for fault in faults:
             err.print(str(fault), markup=False)
         out.print(f"{len(faults)} fault(s)" if faults else "No faults.")

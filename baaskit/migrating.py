@@ -10,10 +10,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from baaskit.errors import Fault
+from baaskit.errors import Fault, Faults
 from baaskit.kernel.database import Database
 from baaskit.kernel.database.migrate import SEED, File, State, named, state, take_back
-from baaskit.project import Project
+from baaskit.project import POLICIES, Project
 from baaskit.serving import Report, bring_up_to_date, database_of, report_closed
 from baaskit.settings import Settings
 
@@ -61,10 +61,47 @@ def _prefix(project: Project, now: datetime) -> str:
     return stamp
 
 
-async def up(project: Project, settings: Settings, report: Report, *, to: str | None = None, rehearse: bool = False) -> list[str]:
-    """Apply pending migrations (up to `to`) and, behind the last one, a changed policies.sql."""
+async def up(
+    project: Project, settings: Settings, report: Report, *, to: str | None = None, rehearse: bool = False, strict: bool = False
+) -> list[str]:
+    """Apply pending migrations (up to `to`) and, behind the last one, a changed policies.sql. What they may do to live data is told
+    first; with `strict` it is raised (Faults) and nothing is applied."""
     async with opened(settings) as database:
+        told = await _dangers(project, database, to)
+        if strict and told:
+            raise Faults(told)
+        for fault in told:
+            report(f"warning: {fault}")
         return await bring_up_to_date(project, database, report, to=to, rehearse=rehearse)
+
+
+async def _dangers(project: Project, database: Database, to: str | None) -> list[Fault]:
+    """What the files that are to be applied may do to the tables of the database that hold rows."""
+    now = await state(project, database)
+    files = now.pending if to is None else now.pending[: now.pending.index(named(to, now.pending, "pending")) + 1]
+    if not files or database.attached:
+        return []
+    from baaskit.kernel.database.dangers import Known, dangers
+    from baaskit.kernel.database.lint import holding
+
+    schema, kept = database.catalog.schema, {file.name for file in files}
+    known = Known(set(schema.tables), await holding(database), set(schema.captured))
+    ordered = [file for file in project.migrations if file.name in now.applied or file.name in kept]
+    return dangers(ordered, kept, database.dialect, users_of_names(project, database.catalog.policies.text), known)
+
+
+def users_of_names(project: Project, live: str = "") -> dict[str, str]:
+    """Policies and functions, which call tables and columns by name: texts by what to call them. `live`: policies when there is no file."""
+    from baaskit.kernel.database.ddl import statements
+
+    path, text = (POLICIES, project.policies.text) if project.policies else ("the live policies", live)
+    try:
+        texts = {f"{path}:{text.count(chr(10), 0, words.start) + 1}": words.text for words in statements(text, path)}
+    except Fault:  # said elsewhere, with its place
+        texts = {path: text}
+    for file in sorted(project.functions_dir.rglob("*.py")):
+        texts[file.relative_to(project.dir).as_posix()] = file.read_text(encoding="utf-8", errors="replace")
+    return texts
 
 
 async def down(

@@ -234,6 +234,19 @@ def test_check_names_all_faults_with_their_places_and_fails(shop: Path, baaskit:
     assert not (shop / ".baaskit").exists()
 
 
+def test_check_warns_of_live_data_and_strict_makes_it_an_error(shop: Path, baaskit: Command) -> None:
+    """What is applied is not told again."""
+    (shop / "migrations/0002.sql").write_text("alter table todos drop column title;\n")
+    (shop / "policies.sql").write_text("")
+    found = baaskit("check", str(shop), "--json")
+    assert (found.returncode, [entry["severity"] for entry in json.loads(found.stdout)]) == (0, ["warning"])
+    strict = baaskit("check", str(shop), "--strict")
+    assert (strict.returncode, "0002.sql:1:1: drops column todos.title and its values" in strict.stderr) == (1, True)
+    assert not (shop / ".baaskit").exists()
+    baaskit("db", "up", str(shop))
+    assert baaskit("check", str(shop), "--strict").returncode == 0
+
+
 def test_serve_refuses_to_start_on_a_fault(shop: Path, baaskit: Command) -> None:
     (shop / "policies.sql").write_text('create policy "p" on todos for select using (ownr_id = auth.uid());')
     found = baaskit("serve", str(shop), "--port", "0")

@@ -1,4 +1,4 @@
-"""What a migration may do to live data: what is lost, and what is dangerous while others use the tables."""
+"""What taking a migration back would destroy, told before it is done."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from baaskit.kernel.database import Database
 from baaskit.kernel.database.capture import physical, quote
+from baaskit.kernel.database.dangers import dropped_column, retyped_column
 from baaskit.kernel.database.ddl.text import Words, statements
 from baaskit.kernel.database.migrate import File, Job
-from baaskit.kernel.schema import Table
+from baaskit.kernel.schema import Table, TableName
 
 
 async def losses(files: Sequence[File], database: Database) -> list[str]:
@@ -19,6 +20,12 @@ async def losses(files: Sequence[File], database: Database) -> list[str]:
         for words in statements(job.section.text, str(file.path)):
             found += [f"{file.name}: {what}" for what in await _losses_of(words, database)]
     return found
+
+
+async def holding(database: Database) -> set[TableName]:
+    """The project's tables that hold a row."""
+    tables = [t for t in database.catalog.schema.exposed(database.schemas) if not t.view]
+    return {table.name for table in tables if await _holds(database, table)}
 
 
 async def _losses_of(words: Words, database: Database) -> list[str]:
@@ -51,23 +58,3 @@ async def _losses_of(words: Words, database: Database) -> list[str]:
 async def _holds(database: Database, table: Table, column: str | None = None) -> bool:
     where = f" WHERE {quote(column)} IS NOT NULL" if column else ""
     return bool(await database.fetch_raw(f"SELECT 1 FROM {physical(table.stored, database.dialect)}{where} LIMIT 1"))
-
-
-def dropped_column(action: Words) -> str | None:
-    """The column that an action of ALTER TABLE drops."""
-    look = Words(action.source, action.words)
-    if not look.accept("DROP") or look.sees("CONSTRAINT"):
-        return None
-    look.accept("COLUMN")
-    look.accept("IF", "EXISTS")
-    return look.name()
-
-
-def retyped_column(action: Words) -> str | None:
-    """The column whose type an action of ALTER TABLE changes."""
-    look = Words(action.source, action.words)
-    if not look.accept("ALTER"):
-        return None
-    look.accept("COLUMN")
-    name = look.name()
-    return name if look.accept("TYPE") or look.accept("SET", "DATA", "TYPE") else None

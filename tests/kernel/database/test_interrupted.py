@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[3]
+LONGEST_SECONDS = 3000  # one sweep: a process for each of 300 interruptions, and one for each second run
 FEWER = [
     ("sqlite", "files", 45),
     ("sqlite", "together", 61),
@@ -24,7 +25,7 @@ def sweep(dialect: str, kind: str, every: int, tmp_path: Path, request: pytest.F
     place = str(tmp_path) if dialect == "sqlite" else request.getfixturevalue("postgres")()
     done = subprocess.run(
         [sys.executable, "-m", "tests.kernel.database.interrupted", dialect, place, kind, str(every)],
-        cwd=ROOT, capture_output=True, text=True, timeout=1200, check=False,
+        cwd=ROOT, capture_output=True, text=True, timeout=LONGEST_SECONDS, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.splitlines()[-1])  # type: ignore[no-any-return]
@@ -41,6 +42,7 @@ def test_an_interrupted_migration_ends_as_if_it_had_not_been(
 
 
 @pytest.mark.long
+@pytest.mark.timeout(LONGEST_SECONDS + 60)
 @pytest.mark.parametrize(("dialect", "kind"), [(dialect, kind) for dialect, kind, _ in FEWER])
 def test_an_interruption_at_every_statement(dialect: str, kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     found = sweep(dialect, kind, 1, tmp_path, request)
