@@ -401,6 +401,15 @@ class InvalidNesting(BaasError):
         super().__init__(message, hint=hint)
 
 
+class InvalidReference(BaasError):
+    """A reference between operations of a batch leads nowhere; nothing of the batch was kept."""
+
+    status, code = 400, "BK425"
+
+    def __init__(self, reference: str, why: str, hint: str | None = None) -> None:
+        super().__init__(f"reference {reference!r}: {why}", hint=hint)
+
+
 class UnsupportedHere(BaasError):
     """This database cannot do what the request asks; docs/reference lists the differences."""
 

@@ -12,7 +12,6 @@ from typing import Any
 
 from baaskit.errors import BaasError
 from baaskit.errors.rest import InvalidNesting, NoRelation, TooComplex
-from baaskit.kernel.claims import Claims
 from baaskit.kernel.database import Sql
 from baaskit.kernel.database.plans import Plans
 from baaskit.kernel.database.transact import CompiledWrite
@@ -22,6 +21,7 @@ from baaskit.kernel.plan.types import Relation
 from baaskit.kernel.query import Embed
 from baaskit.kernel.schema import Table
 from baaskit.rest.payload import Record
+from baaskit.rest.request import Request
 
 MAX_DEPTH = 5  # tables below the first
 
@@ -112,9 +112,10 @@ def _branch(planner: Planner, name: str, relation: Relation, parents: list[Recor
 
 
 def insert_branches(
-    parent: CompiledWrite, ids: Sequence[str], branches: Sequence[Branch], claims: Claims
+    parent: CompiledWrite, ids: Sequence[str], branches: Sequence[Branch], request: Request
 ) -> Generator[Sql, list[Any], None]:
     """The steps after the parents have been inserted with the identities `ids`, in the order of their records."""
+    claims, known = request.claims, request.references
     for branch in branches:
         if not branch.records:
             continue
@@ -122,13 +123,13 @@ def insert_branches(
         try:
             keys = yield from parent.values_of(ids, [name for name, _ in branch.relation.pairs], claims)
             records = [
-                {**record, **dict(zip(branch.linked, keys[owner], strict=True))}
+                {**(known.record(record) if known else record), **dict(zip(branch.linked, keys[owner], strict=True))}
                 for record, owner in zip(branch.records, branch.owners, strict=True)
             ]
             written = yield from branch.write.script(records, (), claims)
             if branch.branches and len(written.ids) != len(records):
                 raise InvalidNesting("a trigger left out a row that others belong to")
-            yield from insert_branches(branch.write, written.ids, branch.branches, claims)
+            yield from insert_branches(branch.write, written.ids, branch.branches, request)
         except BaasError as problem:
             problem.hint = f"{problem.hint} (in {branch.name})" if problem.hint else f"in {branch.name}"
             raise

@@ -15,6 +15,7 @@ from baaskit.errors import BodyTooLarge
 from baaskit.errors.rest import InvalidBody, NotAcceptable, RangeNotSatisfiable, UnparsableQuery
 from baaskit.kernel.claims import Claims
 from baaskit.rest.csv_text import records_of
+from baaskit.rest.references import References
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 
@@ -65,6 +66,7 @@ class Request:
     headers: dict[bytes, bytes]
     claims: Claims
     body: bytes | None = None  # once it was read
+    references: References | None = None  # of an operation of a batch that may have some
 
     def items(self) -> list[tuple[str, str]]:
         """The pairs of the query string, decoded, in order."""

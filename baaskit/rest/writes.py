@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -16,11 +16,11 @@ from baaskit.kernel.database.plans import Plans
 from baaskit.kernel.database.transact import CompiledWrite, Written
 from baaskit.kernel.hooks import Hooks, Write
 from baaskit.kernel.plan import WritePlan, find_table
-from baaskit.kernel.query import Field, Filter, Item, Preferences, Query, parse_preferences
+from baaskit.kernel.query import Field, Filter, Item, Preferences, Query, Value, parse_preferences
 from baaskit.kernel.schema import Table, TableName
 from baaskit.rest.answer import Answer, Header, content_range
 from baaskit.rest.nested import Branch, insert_branches, split
-from baaskit.rest.payload import Payload, caller_columns, caller_values, filled, insert_payload, update_payload
+from baaskit.rest.payload import Payload, Record, caller_columns, caller_values, filled, insert_payload, update_payload
 from baaskit.rest.reads import applied, body_of, query_of
 from baaskit.rest.request import Media, Request, read_payload
 
@@ -104,6 +104,8 @@ async def plan_write(plans: Plans, hooks: Hooks, table: TableName, request: Requ
 
 async def _hooked(hooks: Hooks, table: Table, command: Any, payload: Payload, request: Request) -> tuple[Payload, tuple[str, ...]]:
     """The payload after the hooks, and the columns that they added. Hooks may change records, not their number."""
+    if request.references:
+        request.references.refuse(payload.records)
     rows = [dict(record) for record in payload.records]
     result = await hooks.before_write.run(Write(table.name, command, rows, request.claims))
     added = dict.fromkeys(name for record in result.rows for name in record if name not in payload.columns)
@@ -148,12 +150,13 @@ async def _plan_nested(
     await _plan_branches(plans, hooks, request, branches)
 
     def steps() -> Steps:
-        written = yield from compiled.script(payload.records, query.values, request.claims)
-        if len(written.ids) != len(payload.records):
+        rows, values, _ = _given(request, payload, query)
+        written = yield from compiled.script(rows, values, request.claims)
+        if len(written.ids) != len(rows):
             raise InvalidNesting("a trigger left out a row that others belong to")
-        yield from insert_branches(compiled, written.ids, branches, request.claims)
+        yield from insert_branches(compiled, written.ids, branches, request)
         if written.rows is not None:  # again, now with the rows inside
-            written.rows = yield from compiled.shown(written.ids, query.values, request.claims)
+            written.rows = yield from compiled.shown(written.ids, values, request.claims)
         return written
 
     return _planned(compiled, query, preferences, request, payload, steps)
@@ -212,6 +215,14 @@ def _put(table: Table, query: Query, payload: Payload, preferences: Preferences)
     return Query(query.select, rest, query.columns, table.primary_key, query.values), chosen
 
 
+def _given(request: Request, payload: Payload, query: Query) -> tuple[list[Record], Sequence[Value], str | None]:
+    """Records, values of filters, and the records' text if it is known: with references read, so while the script runs."""
+    known = request.references
+    if known is None:
+        return payload.records, query.values, payload.raw
+    return [known.record(record) for record in payload.records], known.values(query.values), None
+
+
 def _planned(
     compiled: CompiledWrite,
     query: Query,
@@ -223,7 +234,11 @@ def _planned(
     media = request.media
 
     def steps() -> Steps:
-        written = yield from script() if script else compiled.script(payload.records, query.values, request.claims, payload.raw)
+        if script:
+            written = yield from script()
+        else:
+            rows, values, raw = _given(request, payload, query)
+            written = yield from compiled.script(rows, values, request.claims, raw)
         if media.single and written.affected != 1:
             raise NotSingular(written.affected)
         if preferences.max_affected is not None and written.affected > preferences.max_affected:
