@@ -190,7 +190,7 @@ _BATCH: dict[str, Any] = {
             "properties": {"operations": {"type": "array", "items": {
                 "type": "object", "required": ["method", "path"],
                 "properties": {
-                    "method": {"type": "string", "enum": ["GET", "POST", "PATCH", "DELETE"]}, "path": {"type": "string"},
+                    "method": {"type": "string", "enum": ["GET", "POST", "PATCH", "PUT", "DELETE"]}, "path": {"type": "string"}, "id": {"type": "string"},
                     "body": {}, "prefer": {"type": "string"}, "headers": {"type": "object"}, "expect": {"type": "integer"},
                 },
             }}},

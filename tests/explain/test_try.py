@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import orjson
 import pytest
 
+from baaskit.kernel.hooks import Write
 from baaskit.kernel.schema import TableName
 from tests.shop import ANN, BOB, Reply, Shop
 
@@ -151,3 +153,41 @@ async def test_a_principal_that_is_nobody_is_refused(shop: Shop, who: str) -> No
 async def test_a_function_cannot_be_tried(shop: Shop) -> None:
     reply = await shop("POST", "rpc/anything", {}, who="service", headers={"X-Baaskit-As": ANN, "X-Baaskit-Try": "1"})
     assert (reply.status, reply.code) == (400, "0A000")
+
+
+@pytest.mark.parametrize("tool", ["X-Baaskit-Try", "X-Baaskit-Explain"])
+@pytest.mark.parametrize("address", ["pets", "batch"])
+async def test_a_trial_minds_no_idempotency_key(shop: Shop, tool: str, address: str) -> None:
+    """It neither answers what the real write did, nor waits for it, nor is remembered in its place."""
+    row = {"name": "Kim"}
+    body: Any = row if address == "pets" else {"operations": [{"method": "POST", "path": "pets", "body": row}]}
+    asked = {"X-Baaskit-As": ANN, tool: "1", "Idempotency-Key": "k1", "Prefer": "return=representation"}
+    write = {name: asked[name] for name in ("Idempotency-Key", "Prefer")}
+    explainable = (tool, address) != ("X-Baaskit-Explain", "batch")
+
+    async def trial() -> None:
+        reply = await shop("POST", address, body, who="service", headers=asked)
+        assert reply.status == (200 if explainable else 400), reply.json
+        if explainable:
+            assert reply.json["status"] == (201 if address == "pets" else 200)
+        assert "idempotency-replayed" not in str(reply.headers) + str(reply.json)
+
+    await trial()  # before the write: nothing may be kept of it
+    entered, go_on = asyncio.Event(), asyncio.Event()
+
+    async def hook(written: Write) -> Write:
+        entered.set()
+        await go_on.wait()
+        return written
+
+    shop.kit.hooks.before_write.add(hook)
+    real = asyncio.create_task(shop("POST", address, body, who="ann", headers=write))
+    await entered.wait()
+    await trial()  # while it runs
+    go_on.set()
+    first = await real
+    assert "idempotency-replayed" not in first.headers
+    await trial()  # after it
+    again = await shop("POST", address, body, who="ann", headers=write)
+    assert (first.status, first.body, "true") == (again.status, again.body, again.headers["idempotency-replayed"])
+    assert 1 == len([pet for pet in await shop.rows("pets") if pet["name"] == "Kim"])

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from baaskit_client import AsyncClient, BadRequest, ConnectionFailed, MemoryStore, eq, table
+from baaskit_client import AsyncClient, BadRequest, ConnectionFailed, MemoryStore, eq, rpc, table
 
 PETS = table("pets")
 Check = Callable[[str], Awaitable[None]]
@@ -48,6 +48,12 @@ async def writes_unicode(url: str) -> None:
     async with client_at(url) as client:
         row = await client.run(PETS.insert({"name": "Mièze 猫 \U0001f431"}))
         assert row["name"] == "Mièze 猫 \U0001f431"
+
+
+async def calls_by_rpc(url: str) -> None:
+    async with client_at(url) as client:
+        found = await client.rpc("search", q="Mièze")
+        assert found == await client.run(rpc("search", q="Mièze").limit(20).once("k1")) == await client.run(PETS)
 
 
 async def refreshes_once_for_five_calls(url: str) -> None:
@@ -114,6 +120,7 @@ CHECKS: list[Check] = [
     names_a_wrong_password,
     reads_and_counts,
     writes_unicode,
+    calls_by_rpc,
     refreshes_once_for_five_calls,
     uploads_with_progress,
     aborts_what_is_cancelled,

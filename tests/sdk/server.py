@@ -112,6 +112,7 @@ class Shop:
         routes = [
             Route("/rest/v1/pets", self.pets_route, methods=["GET", "POST", "PATCH"]),
             Route("/rest/v1/batch", self.batch_route, methods=["POST"]),
+            Route("/rest/v1/rpc/search", self.search_route, methods=["POST"]),
             Route("/functions/v1/search", self.search_route, methods=["POST"]),
             Route("/functions/v1/purchase", self.search_route, methods=["POST"]),
             Route("/auth/v1/logout", self.logout_route, methods=["POST"]),

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 import baaskit_client._filters
 import baaskit_client._functions
 import baaskit_client._query
+import baaskit_client._rpc
 import pytest
 from baaskit_client import (
     BadRequest,
@@ -27,6 +28,7 @@ from baaskit_client import (
     neq,
     not_,
     or_,
+    rpc,
     table,
 )
 from baaskit_client.testing import answer
@@ -38,7 +40,7 @@ class Pet:
     name: str
 
 
-@pytest.mark.parametrize("module", [baaskit_client._filters, baaskit_client._functions, baaskit_client._query])
+@pytest.mark.parametrize("module", [baaskit_client._filters, baaskit_client._functions, baaskit_client._query, baaskit_client._rpc])
 def test_the_examples_in_the_docstrings_are_true(module):
     names = {name: getattr(baaskit_client, name) for name in baaskit_client.__all__}
     assert doctest.testmod(module, extraglobs=names).failed == 0
@@ -160,3 +162,33 @@ def test_what_is_not_json_is_refused_before_it_is_sent():
         table("pets").insert({"price": float("nan")}).call()
     with pytest.raises(TypeError):
         table("pets").insert({"price": object()}).call()
+
+
+def test_a_call_by_rpc_writes_arguments_into_the_body_and_the_rest_into_the_address():
+    query = rpc("cheapest pets", kind="dog", name="x", at=datetime(2026, 1, 2, tzinfo=UTC))
+    query = query.select("id", "name").where(lt("price", 9)).order("price", desc=True).limit(2).offset(1)
+    call = query.call()
+    assert unquote(call.path) == "/rest/v1/rpc/cheapest pets?select=id,name&price=lt.9&order=price.desc&limit=2&offset=1"
+    assert (call.method, call.body) == ("POST", b'{"kind":"dog","name":"x","at":"2026-01-02T00:00:00+00:00"}')
+    assert rpc("f").call().path == "/rest/v1/rpc/f"
+    assert not call.repeatable
+
+
+def test_a_call_by_rpc_with_a_key_is_sent_again():
+    call = rpc("buy", pet=1).once("k1").call()
+    assert (call.headers["idempotency-key"], call.repeatable) == ("k1", True)
+
+
+@pytest.mark.parametrize("value", [5, None, "text", {"id": 1}, [1, 2], [{"id": 1}], []])
+def test_the_result_of_rpc_is_what_the_function_returned(value):
+    assert rpc("f").read(answer(200, value)) == value
+    assert rpc("f").read(Response(204)) is None
+
+
+def test_rows_of_rpc_become_models_pages_and_single_rows():
+    assert rpc("f", Pet, model=1).call().path == "/rest/v1/rpc/f?select=id,name"
+    assert rpc("f", Pet).read(answer(200, [{"id": 1, "name": "Rex"}])) == [Pet(1, "Rex")]
+    assert rpc("f", Pet).single().call().headers["accept"] == "application/vnd.pgrst.object+json"
+    assert rpc("f", Pet).single().read(answer(200, {"id": 1, "name": "Rex"})) == Pet(1, "Rex")
+    page = rpc("f").count().read(Response(206, {"content-range": "0-0/7"}, b'[{"id":1}]'))
+    assert (page.rows, page.total) == ([{"id": 1}], 7)

@@ -14,7 +14,23 @@ from itertools import count
 from uuid import uuid4
 
 import pytest
-from baaskit_client import AsyncClient, BadRequest, Client, MemoryStore, NotFound, Refused, SessionEnded, eq, gte, in_, not_, or_, table
+from baaskit_client import (
+    AsyncClient,
+    BadRequest,
+    Client,
+    MemoryStore,
+    NotFound,
+    Refused,
+    SessionEnded,
+    eq,
+    gte,
+    in_,
+    lt,
+    not_,
+    or_,
+    rpc,
+    table,
+)
 from baaskit_client._cpython import HttpTransport
 
 pytestmark = [pytest.mark.anyio, pytest.mark.journey]
@@ -50,7 +66,25 @@ FILES = {
     "functions/shop.py": '''
 """Functions of the test's shop."""
 
-from baaskit.functions import Context, http
+from dataclasses import dataclass
+
+from baaskit.functions import Context, http, rpc
+
+
+@dataclass
+class Offer:
+    name: str
+    price: int
+
+
+@rpc(auth="anon")
+async def offers(ctx: Context, most: int) -> list[Offer]:
+    return [Offer(name, price) for name, price in (("bone", 2), ("ball", 3), ("bed", 30)) if price <= most]
+
+
+@rpc(auth="anon")
+async def key_of(ctx: Context) -> str:
+    return str(ctx.idempotency_key)
 
 
 @http("shout", methods=["POST"], auth="anon")
@@ -177,6 +211,40 @@ async def test_a_batch_happens_whole_or_not_at_all(server):
             await ann.batch([DRAFTS.insert({"id": (second := uuid4().hex)}), one.where(gte("price", 99)).update({"price": 3}).expect(1)])
         assert await ann.run(DRAFTS.where(eq("id", second))) == []
         assert (await ann.run(one.single()))["price"] == 4
+
+
+async def test_requests_of_a_batch_use_what_earlier_ones_gave(server):
+    async with server.user() as ann:
+        pet, draft, found = await ann.batch(
+            [
+                PETS.insert({"name": "Rex", "price": 5}),
+                DRAFTS.insert({"id": uuid4().hex, "words": {"$ref": "0.name"}}),
+                PETS.where(eq("id", "{{0.id}}")),
+            ]
+        )
+        assert ("Rex", [pet]) == (draft["words"], found)
+
+
+@dataclass
+class Offer:
+    name: str
+    price: int
+
+
+async def test_functions_are_called_by_rpc_and_their_results_filtered(server):
+    async with server.client() as client:
+        assert ["bone", "ball"] == [offer["name"] for offer in await client.rpc("offers", most=9)]
+        query = rpc("offers", Offer, most=99).where(lt("price", 30)).order("price", desc=True)
+        assert [Offer("ball", 3), Offer("bone", 2)] == await client.run(query)
+        assert Offer("ball", 3) == await client.run(query.limit(1).single())
+        page = await client.run(query.limit(1).count())
+        assert (1, 2) == (len(page), page.total)
+        assert "k1" == await client.run(rpc("key_of").once("k1"))
+        with pytest.raises(Refused) as caught:
+            await client.run(query.single())
+        assert "PGRST116" == caught.value.code
+        with pytest.raises(NotFound):
+            await client.rpc("offers", least=1)
 
 
 async def test_a_session_survives_a_restart_of_the_client_and_ends_with_sign_out(server):
@@ -326,4 +394,5 @@ def test_the_sync_client_does_the_same(server):
         pet = client.run(PETS.insert({"name": "Rex", "price": 1}))
         assert [pet] == client.run(PETS.where(eq("id", pet["id"])))
         assert client.call("shout", words="wuff") == {"loud": "WUFF"}
+        assert client.rpc("offers", most=2) == client.run(rpc("offers", most=2)) == [{"name": "bone", "price": 2}]
         client.auth.sign_out()

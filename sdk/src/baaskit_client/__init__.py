@@ -32,6 +32,7 @@ from ._ports import Progress, Response, SessionStore, Socket, SyncTransport, Tra
 from ._query import Page, Select, Slice, Write, table
 from ._realtime import ConnectionState, Realtime
 from ._rows import Change
+from ._rpc import RpcCall, rpc
 from ._storage import Bucket, StoredFile
 from ._stores import FileStore, MemoryStore
 
@@ -68,6 +69,7 @@ __all__ = [
     "Request",
     "Response",
     "Row",
+    "RpcCall",
     "Select",
     "ServerFailed",
     "Session",
@@ -96,5 +98,6 @@ __all__ = [
     "neq",
     "not_",
     "or_",
+    "rpc",
     "table",
 ]

@@ -18,6 +18,7 @@ from ._live import LiveQuery
 from ._ports import SessionStore, SyncTransport, Transport
 from ._query import Select, Write
 from ._realtime import Realtime
+from ._rpc import rpc
 from ._storage import Bucket
 from ._stores import MemoryStore
 
@@ -57,6 +58,12 @@ class _Operations(Driven[D]):
     def call(self, name: str, /, **arguments: Any) -> Flow[Any]:
         """Call the server function `name`. The result is parsed JSON, text, or bytes, as its answer's type says."""
         request = function(name, **arguments)
+        return request.read((yield from self._account.send(request.call())))
+
+    @operation
+    def rpc(self, name: str, /, **arguments: Any) -> Flow[Any]:
+        """Call the function `name` through the data API. The result is what it returns; `run(rpc(name, …).where(…))` filters it."""
+        request = rpc(name, **arguments)
         return request.read((yield from self._account.send(request.call())))
 
     def storage(self, bucket: str) -> Bucket[D]:

@@ -23,8 +23,8 @@ R = TypeVar("R")
 M = TypeVar("M")
 T = TypeVar("T")
 Count = Literal["exact", "planned", "estimated"]
-_Shape = Literal["list", "page", "slice", "one", "maybe", "none"]
-_ONE_ROW = {"accept": "application/vnd.pgrst.object+json"}
+Shape = Literal["list", "page", "slice", "one", "maybe", "none"]
+ONE_ROW = {"accept": "application/vnd.pgrst.object+json"}
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Select(Generic[R, T]):
     first: int | None = None
     skipped: int = 0
     counted: Count | None = None
-    shape: _Shape = "list"
+    shape: Shape = "list"
     schema: str | None = None
     cursor: str | None = None
 
@@ -141,7 +141,7 @@ class Select(Generic[R, T]):
         return replace(self._write("DELETE", None), shape="list")
 
     def call(self) -> Call:
-        headers = dict(_ONE_ROW) if self.shape == "one" else {}
+        headers = dict(ONE_ROW) if self.shape == "one" else {}
         if self.counted:
             headers["prefer"] = f"count={self.counted}"
         if self.schema:
@@ -161,15 +161,15 @@ class Select(Generic[R, T]):
             parameters.append(("cursor", self.cursor))
         if self.skipped:
             parameters.append(("offset", str(self.skipped)))
-        return _path(self.name, parameters)
+        return to_path(self.name, parameters)
 
     def read(self, response: Response) -> T:
-        return cast(T, _read(self.shape, self.build, response))
+        return cast(T, read_rows(self.shape, self.build, response))
 
     def _write(self, method: Literal["POST", "PATCH", "DELETE"], body: Any) -> Write[R, Any]:
         if method == "POST" and self.conditions:
             raise ValueError("Conditions have no meaning for an insert")
-        shape: _Shape = "list" if isinstance(body, (list, tuple)) else "one"
+        shape: Shape = "list" if isinstance(body, (list, tuple)) else "one"
         return Write(self.name, self.build, method, body, self.columns, self.conditions, shape, schema=self.schema)
 
     def _need_conditions(self, verb: str, everything: bool) -> None:
@@ -187,7 +187,7 @@ class Write(Generic[R, T]):
     body: Any
     columns: str = "*"
     conditions: tuple[Condition, ...] = ()
-    shape: _Shape = "list"
+    shape: Shape = "list"
     resolution: Literal["merge-duplicates", "ignore-duplicates"] | None = None
     on_conflict: str | None = None
     schema: str | None = None
@@ -218,7 +218,7 @@ class Write(Generic[R, T]):
     def call(self) -> Call:
         if self.expected is not None:
             raise ValueError("expect(…) is for writes inside a batch")
-        headers = dict(_ONE_ROW) if self.shape == "one" and self.method != "POST" else {}
+        headers = dict(ONE_ROW) if self.shape == "one" and self.method != "POST" else {}
         headers["prefer"] = self.prefer()
         if self.schema:
             headers["content-profile"] = self.schema
@@ -248,10 +248,10 @@ class Write(Generic[R, T]):
             # The server takes the union of the rows' keys only when told; what a row lacks gets the column's default.
             names = dict.fromkeys(key for row in self.body for key in row)
             parameters.append(("columns", ",".join(f'"{name}"' for name in names)))
-        return _path(self.name, parameters)
+        return to_path(self.name, parameters)
 
     def read(self, response: Response) -> T:
-        return cast(T, _read(self.shape, self.build, response))
+        return cast(T, read_rows(self.shape, self.build, response))
 
     def _uneven(self) -> bool:
         return isinstance(self.body, (list, tuple)) and len({frozenset(row) for row in self.body if isinstance(row, Mapping)}) > 1
@@ -268,24 +268,29 @@ def table(name: str, model: type[Any] | None = None, *, schema: str | None = Non
     its fields name the columns that are read.
     """
     if model is None:
-        return Select(name, _as_is, schema=schema)
+        return Select(name, as_is, schema=schema)
+    return Select(name, lambda row: model(**row), columns_of(model), schema=schema)
+
+
+def columns_of(model: type[Any]) -> str:
+    """The columns that a model's fields name."""
     if dataclasses.is_dataclass(model):
         names = [field.name for field in dataclasses.fields(model) if field.init]
     else:
         names = list(getattr(model, "model_fields", ())) or ["*"]
-    return Select(name, lambda row: model(**row), ",".join(names), schema=schema)
+    return ",".join(names)
 
 
-def _as_is(row: Row) -> Row:
+def as_is(row: Row) -> Row:
     return row
 
 
-def _path(name: str, parameters: list[tuple[str, str]]) -> str:
+def to_path(name: str, parameters: list[tuple[str, str]]) -> str:
     tail = "&".join(f"{quote(key, safe='.')}={quote(value, safe='.,:()*')}" for key, value in parameters)
     return f"{quote(name, safe='')}?{tail}" if tail else quote(name, safe="")
 
 
-def _read(shape: _Shape, build: Callable[[Row], Any], response: Response) -> Any:
+def read_rows(shape: Shape, build: Callable[[Row], Any], response: Response) -> Any:
     if shape == "none":
         return None
     found = decode(response)
