@@ -11,6 +11,7 @@ import time
 import traceback
 import uuid
 from collections.abc import Awaitable, Callable
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from baaskit import __version__, auth, console, rest, storage
+from baaskit import __version__, auth, console, description, rest, storage
 from baaskit.errors import BaasError, Internal, NotFound
 from baaskit.functions.routes import routes as function_routes
 from baaskit.functions.service import FunctionService
@@ -181,6 +182,7 @@ class App:
         for kind in (BaasError, RequestValidationError, HTTPException):
             app.add_exception_handler(kind, answer)
         app.add_exception_handler(Exception, _pass_on)
+        app.openapi = cache(lambda: description.describe(app))  # type: ignore[method-assign]
         return app
 
     def _render(self, request: Request, problem: Exception) -> Response:

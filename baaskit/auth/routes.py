@@ -35,7 +35,7 @@ from baaskit.auth.requests import (
     Verification,
 )
 from baaskit.auth.users import utc_now
-from baaskit.auth.views import ErrorView, SessionView, UserPage, UserView, live_session_json, user_json
+from baaskit.auth.views import SessionView, UserPage, UserView, live_session_json, user_json
 from baaskit.errors.auth import ImpersonationRefused, OtherSessionNotFound, UnsupportedGrant, UserNotFound, ValidationFailed
 from baaskit.kernel.kit import Kit
 
@@ -47,9 +47,8 @@ _PROVIDERS = (
 # A client that is not asked for a page sends `page=&per_page=`.
 PageNumber = Annotated[int, BeforeValidator(lambda given: given or 1), Query(ge=1, le=1_000_000)]
 PageSize = Annotated[int, BeforeValidator(lambda given: given or 50), Query(ge=1)]
-_USER: dict[int | str, dict[str, Any]] = {200: {"model": UserView}, 400: {"model": ErrorView}}
-_SENT: dict[int | str, dict[str, Any]] = {400: {"model": ErrorView}, 429: {"model": ErrorView}}
-_SESSION: dict[int | str, dict[str, Any]] = {200: {"model": SessionView}, 400: {"model": ErrorView}, 429: {"model": ErrorView}}
+_USER: dict[int | str, dict[str, Any]] = {200: {"model": UserView}}
+_SESSION: dict[int | str, dict[str, Any]] = {200: {"model": SessionView}}
 
 
 def routes(desk: Desk) -> APIRouter:
@@ -124,7 +123,7 @@ def _signing_in(desk: Desk, router: APIRouter) -> None:
 def _without_password(desk: Desk, router: APIRouter) -> None:
     kit = desk.kit
 
-    @router.post("/otp", responses=_SENT)
+    @router.post("/otp")
     async def otp(request: Request, asked: OneTimePassword) -> Response:
         """Send a link and a code to sign in with. The answer is the same whoever has the address."""
         return answer(await flows.one_time_password(desk, asked, _visit(kit, request)))
@@ -133,12 +132,12 @@ def _without_password(desk: Desk, router: APIRouter) -> None:
     async def magic_link(request: Request, asked: OneTimePassword) -> Response:
         return answer(await flows.one_time_password(desk, asked, _visit(kit, request)))
 
-    @router.post("/recover", responses=_SENT)
+    @router.post("/recover")
     async def recover(request: Request, asked: Recovery) -> Response:
         """Send a link with which a new password can be chosen. The answer is the same whoever has the address."""
         return answer(await flows.recover(desk, asked, _visit(kit, request)))
 
-    @router.post("/resend", responses=_SENT)
+    @router.post("/resend")
     async def resend(request: Request, asked: Resend) -> Response:
         """Send once more what a sign-up or a change of address sent."""
         return answer(await flows.resend(desk, asked, _visit(kit, request)))
@@ -162,7 +161,7 @@ def _own_account(desk: Desk, router: APIRouter) -> None:
 
     owner: Any = Depends(_owner(kit))
 
-    @router.get("/reauthenticate", responses=_SENT)
+    @router.get("/reauthenticate")
     async def reauthenticate(request: Request, caller: Caller = owner) -> Response:
         """Send the caller a code (`nonce`) that a change of password may ask for."""
         return answer(await flows.reauthenticate(desk, caller, _visit(kit, request)))
@@ -183,13 +182,13 @@ def _own_sessions(desk: Desk, router: APIRouter) -> None:
     current: Any = Depends(_current(kit))
     owner: Any = Depends(_owner(kit))
 
-    @router.get("/sessions", responses=_SENT)
+    @router.get("/sessions")
     async def own_sessions(caller: Caller = current) -> Response:
         """The caller's sessions, newest first."""
         rows = await sessions.list_sessions(kit, caller.account.id, utc_now())
         return answer([live_session_json(row, caller.session_id) for row in rows])
 
-    @router.delete("/sessions/{session_id}", status_code=204, responses=_SENT)
+    @router.delete("/sessions/{session_id}", status_code=204)
     async def end_own_session(session_id: str, caller: Caller = owner) -> Response:
         """End one of the caller's sessions."""
         if not await sessions.end_session(kit, caller.account.id, _session_id(session_id), utc_now()):
@@ -220,7 +219,7 @@ def _admin_help(desk: Desk, router: APIRouter) -> None:
         """A link and its code, sent to nobody."""
         return answer(await links.generate_link(desk, asked, _visit(kit, request)))
 
-    @router.post("/admin/users/{user_id}/impersonate", responses=_SENT, dependencies=guarded)
+    @router.post("/admin/users/{user_id}/impersonate", dependencies=guarded)
     async def impersonate(user_id: str, request: Request, asked: Impersonation) -> Response:
         """A short token to look at the app as this user sees it."""
         return answer(await links.impersonate(desk, require_admin(kit, request), _id(user_id), asked, _visit(kit, request)))

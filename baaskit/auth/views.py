@@ -79,13 +79,6 @@ class UserPage(BaseModel):
     aud: str
 
 
-class ErrorView(BaseModel):
-    """An error; with `X-Supabase-Api-Version: 2024-01-01`. Older clients get `{"code": status, "error_code", "msg"}`."""
-
-    code: str
-    message: str
-
-
 _MOMENTS = (
     "email_confirmed_at", "phone_confirmed_at", "invited_at", "confirmation_sent_at", "recovery_sent_at", "email_change_sent_at",
     "last_sign_in_at", "banned_until", "deleted_at",

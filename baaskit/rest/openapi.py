@@ -20,7 +20,7 @@ from baaskit.kernel.plan import Catalog, pg_name
 from baaskit.kernel.policy import Access
 from baaskit.kernel.procedures import Procedure
 from baaskit.kernel.schema import Column, Table, TableName
-from baaskit.rest.openapi_rpc import TYPES, json_schema, pointer, procedure_path, routine_paths
+from baaskit.rest.openapi_rpc import ERROR, OTHERWISE, TYPES, json_schema, pointer, procedure_path, routine_paths
 
 CONTENT_TYPE = b"application/openapi+json; charset=utf-8"
 _KINDS = frozenset({"application/openapi+json", "application/json", "application/*", "*/*", ""})
@@ -57,7 +57,8 @@ def describe(catalog: Catalog, role: str, schema: str, url: str, procedures: Ite
     reached = [found for table in catalog.schema.exposed([schema]) if (found := _reach(catalog, table, role)) is not None]
     by_name = {reach.table.name: reach for reach in reached}
     address = urlsplit(url)
-    paths: dict[str, Any] = {"/": {"get": _operation("Introspection", "OpenAPI description (this document)", [], {"200": _ok()})}}
+    root = _operation("Introspection", "OpenAPI description (this document)", [], {"200": _ok()})
+    paths: dict[str, Any] = {"/": {"get": {**root, "produces": ["application/openapi+json", "application/json"]}}}
     parameters = dict(_SHARED)
     for reach in reached:
         paths["/" + quote(reach.table.name.name, safe="")] = _path(reach)
@@ -76,6 +77,7 @@ def describe(catalog: Catalog, role: str, schema: str, url: str, procedures: Ite
         "paths": paths,
         "definitions": {reach.table.name.name: _definition(reach, by_name) for reach in reached},
         "parameters": parameters,
+        "responses": {"Error": ERROR},
         "securityDefinitions": {
             "JWT": {"type": "apiKey", "in": "header", "name": "Authorization", "description": 'Prefix "Bearer " before the token'},
             "apikey": {"type": "apiKey", "in": "header", "name": "apikey"},
@@ -114,21 +116,22 @@ def _path(reach: Reach) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if reach.read is not None:
         shown = [*filters, "select", "order", "range", "rangeUnit", "offset", "limit", "preferCount"]
-        answers = {"200": {"description": "OK", "schema": rows}, "206": {"description": "Partial Content"}}
+        answers = {"200": {**_ok(), "schema": rows}, "206": {"description": "Partial Content", "schema": rows}}
         found["get"] = _operation(name, reach.table.comment, shown, answers)
     if reach.insert is not None:
         taken = [f"body.{name}", "select", "columns", "on_conflict", "preferPost"]
-        found["post"] = _operation(name, reach.table.comment, taken, {"201": {"description": "Created"}})
+        found["post"] = _operation(name, reach.table.comment, taken, {"200": _ok(), "201": {"description": "Created"}})
+    changed = {"200": {**_ok(), "schema": rows}, "204": {"description": "No Content"}}
     if reach.delete:
-        found["delete"] = _operation(name, reach.table.comment, [*filters, "preferReturn"], {"204": {"description": "No Content"}})
+        found["delete"] = _operation(name, reach.table.comment, [*filters, "preferReturn"], changed)
     if reach.update is not None:
         taken = [*filters, f"body.{name}", "preferReturn"]
-        found["patch"] = _operation(name, reach.table.comment, taken, {"204": {"description": "No Content"}})
+        found["patch"] = _operation(name, reach.table.comment, taken, changed)
     return found
 
 
 def _operation(tag: str, summary: str, parameters: Iterable[str], answers: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {"tags": [tag], "responses": answers}
+    found: dict[str, Any] = {"tags": [tag], "responses": {**answers, **OTHERWISE}}
     if summary:
         found["summary"] = summary
     if listed := [{"$ref": f"#/parameters/{pointer(name)}"} for name in parameters]:
@@ -196,7 +199,7 @@ _BATCH: dict[str, Any] = {
             }}},
         },
     }],
-    "responses": {"200": _ok()},
+    "responses": {"200": _ok(), **OTHERWISE},
 }  # fmt: skip
 
 
@@ -215,6 +218,8 @@ def _definition(reach: Reach, known: dict[TableName, Reach]) -> dict[str, Any]:
 
 def _property(table: Table, column: Column, known: dict[TableName, Reach]) -> dict[str, Any]:
     found: dict[str, Any] = {"format": pg_name(column.type), **json_schema(column.type), **_default(column)}
+    if column.nullable:
+        found["x-nullable"] = True  # Swagger 2.0 has no word of its own for null
     notes = [column.comment] if column.comment else []
     if column.name in table.primary_key:
         notes.append("Note:\nThis is a Primary Key.<pk/>")

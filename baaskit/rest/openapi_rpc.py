@@ -15,6 +15,17 @@ TYPES = {"int": "integer", "float": "number", "numeric": "number", "bool": "bool
 _SIMPLE = frozenset({"integer", "number", "boolean", "string"})
 _RESULT = ("select", "order", "limit", "offset")  # of a list: what can be asked of it
 
+_TEXT = {"type": "string", "x-nullable": True}
+ERROR: dict[str, Any] = {
+    "description": "Refused, or failed",
+    "schema": {
+        "type": "object",
+        "required": ["code", "message", "details", "hint"],
+        "properties": {"code": {"type": "string"}, "message": {"type": "string"}, "details": {"x-nullable": True}, "hint": _TEXT},
+    },
+}
+OTHERWISE = {"default": {"$ref": "#/responses/Error"}}
+
 
 def routine_paths(catalog: Catalog, role: str, schema: str, known: Collection[TableName]) -> dict[str, Any]:
     """The functions of the database that `role` may call. `known` are the tables that are described."""
@@ -87,7 +98,7 @@ def _row(columns: Iterable[Column]) -> dict[str, Any]:
 def _operation(name: str, summary: str, parameters: list[dict[str, Any]], result: dict[str, Any] | None, many: bool) -> dict[str, Any]:
     more = [{"$ref": f"#/parameters/{word}"} for word in (*_RESULT, "preferCount")] if many else []
     answers: dict[str, Any] = {"204": {"description": "No Content"}} if result is None else {"200": {"description": "OK", "schema": result}}
-    found: dict[str, Any] = {"tags": [f"(rpc) {name}"], "parameters": [*parameters, *more], "responses": answers}
+    found: dict[str, Any] = {"tags": [f"(rpc) {name}"], "parameters": [*parameters, *more], "responses": {**answers, **OTHERWISE}}
     return {**found, "summary": summary} if summary else found
 
 

@@ -39,9 +39,10 @@ def create_bucket(caller: Caller, values: dict[str, Any]) -> Script[Row]:
     if access.denied:
         raise AccessDenied()
     if (yield select(t.c.id).where((t.c.id == values["id"]) | (t.c.name == values["name"]))):
-        raise Duplicate()
+        admitted = yield from caller.would_admit(t, {**values, "owner_id": caller.claims.uid}, access.check)
+        raise Duplicate() if admitted else AccessDenied()  # who may not create it does not learn that it is there
     [row] = yield insert(t).values(owner_id=caller.claims.uid, **values).returning(t)
-    yield from caller.admit(t, BUCKETS, t.c.id == row["id"], [access.check])
+    yield from caller.admit(t, t.c.id == row["id"], [access.check])
     created: Row = row
     return created
 
@@ -73,12 +74,12 @@ def read_bucket(caller: Caller, bucket: str) -> Script[Row]:
 
 def update_bucket(caller: Caller, bucket: str, values: dict[str, Any]) -> Script[None]:
     t, access = caller.database.tables.buckets, caller.access(BUCKETS, "update")
-    yield from read_bucket(caller, bucket)
+    old = yield from read_bucket(caller, bucket)
     if access.denied:
         raise AccessDenied()
-    yield from caller.admit(t, BUCKETS, t.c.id == bucket, [access.using])
+    yield from caller.admit(t, t.c.id == bucket, [access.using])
     yield update(t).where(t.c.id == bucket).values(updated_at=caller.now, **values)
-    yield from caller.admit(t, BUCKETS, t.c.id == bucket, [access.check])
+    yield from caller.admit(t, t.c.id == bucket, [access.check], old)
 
 
 def delete_bucket(caller: Caller, bucket: str) -> Script[None]:
@@ -103,4 +104,4 @@ def _deletable(caller: Caller, bucket: str) -> Script[None]:
     yield from read_bucket(caller, bucket)
     if access.denied:
         raise AccessDenied()
-    yield from caller.admit(t, BUCKETS, t.c.id == bucket, [access.using])
+    yield from caller.admit(t, t.c.id == bucket, [access.using])

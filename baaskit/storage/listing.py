@@ -29,11 +29,11 @@ class Listing:
 
 
 def list_folder(caller: Caller, asked: Listing) -> Script[list[Row]]:
-    """Entries in order, folders first: `{"name", "row"}`; `row` is None for a folder. Raises NoSuchBucket."""
+    """Entries in order, folders first: `{"name", "row"}`; `row` is None for a folder. Raises NoSuchBucket, see `bucket_row`."""
     if asked.column not in SORTABLE:
         raise InvalidRequest(f"Sort by one of: {', '.join(SORTABLE)}.")
     t = caller.database.tables.objects
-    yield from bucket_row(caller.database, asked.bucket)
+    yield from bucket_row(caller, asked.bucket)
     start = len(asked.prefix)
     rest = func.substr(t.c.name, literal(start + 1))
     slash = func.instr(rest, "/") if caller.database.dialect == "sqlite" else func.strpos(rest, "/")

@@ -23,6 +23,11 @@ from baaskit.storage.rows import Caller
 from baaskit.storage.signing import Signer
 from baaskit.storage.upload import Uploads
 
+_FILE: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The file", "content": {"*/*": {}}},
+    206: {"description": "A part of it", "content": {"*/*": {}}},
+    304: {"description": "Not modified"},
+}
 MOST = 2**53  # of any number that a client may name
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
@@ -101,11 +106,12 @@ class Surface:
         return Caller.of(self.kit.database, claims)
 
 
-def get_and_head(router: APIRouter, path: str, *, shown: bool = True) -> Callable[[Handler], Handler]:
-    """The same handler for both; the description of the API names it once."""
+def get_and_head(router: APIRouter, path: str, *, shown: bool = True, file: bool = True) -> Callable[[Handler], Handler]:
+    """The same handler for both; the description of the API names it once, as a `file` or as what the handler returns."""
 
     def add(handler: Handler) -> Handler:
-        router.add_api_route(path, handler, methods=["GET"], include_in_schema=shown)
+        described: dict[str, Any] = {"response_class": Response, "responses": _FILE} if file else {}
+        router.add_api_route(path, handler, methods=["GET"], include_in_schema=shown, **described)
         router.add_api_route(path, handler, methods=["HEAD"], include_in_schema=False)
         return handler
 
@@ -241,7 +247,7 @@ def _fixed_object_routes(router: APIRouter, surface: Surface) -> None:
         "/object/info/{bucket}/{name:path}",
     ):
 
-        @get_and_head(router, path, shown=path.startswith("/object/info/{"))
+        @get_and_head(router, path, shown=path.startswith("/object/info/{"), file=False)
         async def info(request: Request, bucket: str, name: str) -> dict[str, Any]:
             caller, public = surface.caller(request), "/info/public/" in request.url.path
             return info_json(await database.read(lambda: rows.find_object(caller, bucket, name, public=public)))

@@ -11,15 +11,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
+    Column,
     ColumnElement,
     Executable,
     FromClause,
     Select,
     Table,
     and_,
+    cast,
     delete,
     false,
     insert,
+    literal,
     literal_column,
     select,
     true,
@@ -31,6 +34,7 @@ from baaskit.kernel.claims import Claims
 from baaskit.kernel.database import Bound, Database, Row, Script
 from baaskit.kernel.database.statements import relation_of
 from baaskit.kernel.policy import Access, Command, Expr, claim_binds, to_sql
+from baaskit.kernel.policy.expr import TRUE
 from baaskit.kernel.schema import TableName
 from baaskit.storage.rules import check_object
 
@@ -64,34 +68,67 @@ class Caller:
             return false()
         return true() if access.using is None else self._sql(access.using, table)
 
+    def knows_all_buckets(self) -> bool:
+        """Whether a bucket that is missing can be called missing: to anyone else it must look like one that is hidden."""
+        access = self.access(BUCKETS, "select")
+        return not access.denied and (access.using is None or access.using == TRUE)
+
     def step(self, statement: Executable) -> Bound:
         """`statement` with this caller's claims bound."""
         return Bound(statement, claim_binds(self.claims, self.now))
 
     def admit(
-        self, table: Table, name: TableName, key: ColumnElement[bool], conditions: list[Expr | None]
+        self, table: Table, key: ColumnElement[bool], conditions: list[Expr | None], old: Row | None = None
     ) -> Generator[Any, list[Row], None]:
-        """Sub-script: raise AccessDenied unless the stored row at `key` passes all `conditions` (None passes)."""
-        asked = [self._sql(condition, table) for condition in conditions if condition is not None]
+        """Sub-script: raise AccessDenied unless the stored row at `key` passes all `conditions` (None passes). `old`: the row before a change."""
+        before = None if old is None else as_relation(table, old, self.database.dialect)
+        asked = [self._sql(condition, table, before) for condition in conditions if condition is not None]
         if asked and not (yield self.step(select(table.c.id).where(key, *asked))):
             raise AccessDenied()
 
-    def _sql(self, condition: Expr, table: FromClause) -> ColumnElement[bool]:
+    def would_admit(self, table: Table, values: dict[str, Any], condition: Expr | None) -> Generator[Any, list[Row], bool]:
+        """Sub-script: whether a row of these values, which need not be stored, passes `condition`."""
+        if condition is None:
+            return True
+        row = as_relation(table, values, self.database.dialect)
+        return bool((yield self.step(select(literal_column("1").label("one")).select_from(row).where(self._sql(condition, row)))))
+
+    def _sql(self, condition: Expr, table: FromClause, old: FromClause | None = None) -> ColumnElement[bool]:
         database = self.database
 
         def resolve(name: TableName) -> FromClause:
             described = database.catalog.schema.tables[name]
             return relation_of(described.stored, [c.name for c in described.columns], database.dialect)
 
-        return to_sql(condition, table, dialect=database.dialect, resolve=resolve)  # type: ignore[arg-type]
+        return to_sql(condition, table, dialect=database.dialect, resolve=resolve, old=old)  # type: ignore[arg-type]
 
 
-def bucket_row(database: Database, bucket: str) -> Generator[Any, list[Row], Row]:
-    """Sub-script: the bucket, whoever asks. Raises NoSuchBucket."""
-    found = yield select(database.tables.buckets).where(database.tables.buckets.c.id == bucket)
-    if not found:
+def as_relation(table: Table, values: dict[str, Any], dialect: str) -> FromClause:
+    """One row with the table's columns and types, out of values; what is not given is null."""
+
+    def column(c: Column[Any]) -> ColumnElement[Any]:
+        value = literal(values.get(c.name), c.type)
+        return cast(value, c.type) if dialect == "postgresql" else value  # PostgreSQL wants to be told what a parameter is
+
+    return select(*[column(c).label(c.name) for c in table.columns]).subquery()
+
+
+def bucket_row(caller: Caller, bucket: str) -> Generator[Any, list[Row], Row | None]:
+    """Sub-script: the bucket that the caller may or may not see. One that is not there raises NoSuchBucket for who would see it,
+    and is None for who would not: the name of a bucket can be as telling as that of a row."""
+    t = caller.database.tables.buckets
+    found = yield select(t).where(t.c.id == bucket)
+    if not found and caller.knows_all_buckets():
         raise NoSuchBucket()
-    return found[0]
+    return found[0] if found else None
+
+
+def bucket_to_fill(caller: Caller, bucket: str) -> Generator[Any, list[Row], Row]:
+    """Sub-script: the bucket that is to take an object. Raises NoSuchBucket, or AccessDenied where that would tell too much."""
+    row = yield from bucket_row(caller, bucket)
+    if row is None:
+        raise AccessDenied()
+    return row
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +147,8 @@ def put_object(caller: Caller, new: NewObject, *, upsert: bool) -> Script[tuple[
 
     Raises NoSuchBucket, Duplicate, AccessDenied. Who may not insert learns nothing of what is there.
     """
-    t, database = caller.database.tables.objects, caller.database
-    yield from bucket_row(database, new.bucket)
+    t = caller.database.tables.objects
+    yield from bucket_to_fill(caller, new.bucket)
     found = yield select(t).where(t.c.bucket_id == new.bucket, t.c.name == new.name)
     values = {"version": new.version, "metadata": new.metadata, "user_metadata": new.user_metadata, "updated_at": caller.now}
     if not found:
@@ -125,9 +162,9 @@ def put_object(caller: Caller, new: NewObject, *, upsert: bool) -> Script[tuple[
     if access.denied or caller.access(OBJECTS, "insert").denied:
         raise AccessDenied()
     old = found[0]
-    yield from caller.admit(t, OBJECTS, t.c.id == old["id"], [access.using])
+    yield from caller.admit(t, t.c.id == old["id"], [access.using])
     [row] = yield update(t).where(t.c.id == old["id"]).values(**values).returning(t)
-    yield from caller.admit(t, OBJECTS, t.c.id == old["id"], [access.check])
+    yield from caller.admit(t, t.c.id == old["id"], [access.check], old)
     return row, old["version"]
 
 
@@ -135,7 +172,7 @@ def _admit_insert(caller: Caller, t: Table, identifier: str) -> Generator[Any, l
     access = caller.access(OBJECTS, "insert")
     if access.denied:
         raise AccessDenied()
-    yield from caller.admit(t, OBJECTS, t.c.id == identifier, [access.check])
+    yield from caller.admit(t, t.c.id == identifier, [access.check])
 
 
 def _rehearse_insert(caller: Caller, new: NewObject) -> Generator[Any, list[Row], None]:
@@ -169,7 +206,7 @@ def find_object(caller: Caller, bucket: str, name: str, *, public: bool = False)
 def delete_objects(caller: Caller, bucket: str, names: list[str]) -> Script[list[Row]]:
     """Delete those of `names` that the caller may delete; returns their rows. Others are silently left, as if missing."""
     t = caller.database.tables.objects
-    yield from bucket_row(caller.database, bucket)
+    yield from bucket_row(caller, bucket)
     chosen = and_(t.c.bucket_id == bucket, t.c.name.in_(names), caller.may_see(t, OBJECTS, "delete"))
     rows = yield caller.step(select(t).where(chosen))
     if rows:
@@ -183,17 +220,17 @@ def move_object(caller: Caller, bucket: str, name: str, to_bucket: str, to_name:
     AccessDenied, also for a name that is taken: who may not move there learns nothing of what is there."""
     t = caller.database.tables.objects
     row = yield from find_object(caller, bucket, name)
-    rules = yield from bucket_row(caller.database, to_bucket)
+    rules = yield from bucket_to_fill(caller, to_bucket)
     access = caller.access(OBJECTS, "update")
     if access.denied:
         raise AccessDenied()
-    yield from caller.admit(t, OBJECTS, t.c.id == row["id"], [access.using])
+    yield from caller.admit(t, t.c.id == row["id"], [access.using])
     taken = yield select(t.c.id).where(t.c.bucket_id == to_bucket, t.c.name == to_name)
     if taken:  # it steps aside until the policy has judged the move; Duplicate takes everything back
         aside = f"{to_name}\N{SYMBOL FOR NULL}{row['version']}"  # holds a character that no key may hold
         yield update(t).where(t.c.id == taken[0]["id"]).values(name=aside)
     [moved] = yield update(t).where(t.c.id == row["id"]).values(bucket_id=to_bucket, name=to_name, updated_at=caller.now).returning(t)
-    yield from caller.admit(t, OBJECTS, t.c.id == row["id"], [access.check])
+    yield from caller.admit(t, t.c.id == row["id"], [access.check], row)
     if taken:
         raise Duplicate()
     if to_bucket != bucket:

@@ -12,7 +12,7 @@ from baaskit.kernel.database import Row, Script
 from baaskit.kernel.kit import Kit
 from baaskit.storage.blobs import Blobs, Stored
 from baaskit.storage.body import UploadBody
-from baaskit.storage.rows import Caller, NewObject, bucket_row, put_object
+from baaskit.storage.rows import Caller, NewObject, bucket_to_fill, put_object
 from baaskit.storage.rules import check_object, check_type
 
 
@@ -46,7 +46,7 @@ class Uploads:
         """The bucket's row, once an upload of an empty file would be allowed."""
 
         def script() -> Script[None]:
-            rules = yield from bucket_row(self._database, bucket)
+            rules = yield from bucket_to_fill(caller, bucket)
             yield from put_object(caller, NewObject(bucket, name, "", {"size": 0, "mimetype": "", "eTag": ""}), upsert=upsert)
             raise _Rehearsed(rules)
 

@@ -54,12 +54,13 @@ async def test_columns_are_described_by_their_types_keys_and_defaults(shop: Shop
     assert {"type": "integer", "format": "integer", "description": "Note:\nThis is a Primary Key.<pk/>"} == shown["id"]
     assert "default" not in shown["made"], "now() is no value of a timestamp"
     assert "<fk table='people' column='id'/>" in shown["owner_id"]["description"]
-    assert {"type": "string", "format": "mood", "enum": ["calm", "playful", "wild"]} == shown["mood"]
-    assert {"type": "array", "items": {"type": "string"}, "format": "text[]"} == shown["tags"]
+    nullable = {"x-nullable": True}
+    assert {"type": "string", "format": "mood", "enum": ["calm", "playful", "wild"], **nullable} == shown["mood"]
+    assert {"type": "array", "items": {"type": "string"}, "format": "text[]", **nullable} == shown["tags"]
     assert {"type": "boolean", "format": "boolean", "default": False} == shown["sold"]
-    assert {"type": "string", "format": "character varying", "maxLength": 8} == shown["chip"]
-    assert {"format": "jsonb"} == shown["data"]
-    assert {"type": "number", "format": "numeric"} == shown["price"]
+    assert {"type": "string", "format": "character varying", "maxLength": 8, **nullable} == shown["chip"]
+    assert {"format": "jsonb", **nullable} == shown["data"]
+    assert {"type": "number", "format": "numeric", **nullable} == shown["price"]
 
 
 def references(node: Any) -> Iterator[str]:

@@ -42,9 +42,13 @@ def owns(who: str, row: Row) -> bool:
     return who == "service" or (row["owner"] is not None and row["owner"] == WHO[who])
 
 
+def unfit(written: list[Row]) -> set[str]:
+    return {"23514"} if any(row["score"] is not None and row["score"] >= 100 for row in written) else set()
+
+
 def checked(who: str, before: Rows, after: Rows, written: list[Row]) -> Rows:
     """The table after a write of `written`. A check speaks of the row itself, so it may come before the policy; a unique key may not."""
-    found = {"23514"} if any(row["score"] is not None and row["score"] >= 100 for row in written) else set()
+    found = unfit(written)
     slugs = [row["slug"] for row in after.values() if row["slug"] is not None]
     if not all(owns(who, row) for row in written):
         found.add("42501")  # and then nothing of what other rows hold
@@ -59,7 +63,7 @@ def inserted(who: str, rows: Rows, new: list[Row], merge: bool) -> Rows:
     after = {number: dict(row) for number, row in rows.items()}
     met = [row for row in new if row["id"] in rows]
     if who == "anon" or (merge and not all(owns(who, rows[row["id"]]) for row in met)):
-        raise Refused("42501")
+        raise Refused("42501", *unfit(new))
     numbers = [row["id"] for row in new]
     if len(set(numbers)) < len(numbers) or (met and not merge):
         try:
