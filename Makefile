@@ -60,8 +60,9 @@ console-check: setup-test ## fail when the committed console assets are not what
 docs: setup ## rewrite the pages of docs/reference that are generated
 	$(PY) scripts/settings_page.py && $(PY) scripts/cli_page.py && $(PY) scripts/errors_page.py
 
-bench: setup-test ## requests/s and CPU per request beside PocketBase, in one run
+bench: setup-test ## requests/s and CPU per request beside PocketBase (SQLite), then beside PostgREST (PostgreSQL)
 	$(PY) bench/data.py
+	$(PY) bench/postgres.py
 
 wheel: setup ## build both distributions into dist-wheel/
 	$(BIN)/uv build --wheel --out-dir dist-wheel . && $(BIN)/uv build --wheel --out-dir dist-wheel sdk

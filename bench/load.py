@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import psutil
@@ -82,25 +82,30 @@ class _Connection(asyncio.Protocol):
             self._done.set_exception(exc or ConnectionError("the server closed a connection"))
 
 
-def cpu_seconds(pid: int) -> float:
-    """User and system time of a process and its living children."""
-    parent = psutil.Process(pid)
-    return sum(sum(p.cpu_times()[:2]) for p in [parent, *parent.children(recursive=True)])
+def cpu_seconds(*pids: int) -> float:
+    """User and system time of processes and their living children."""
+    trees = [[parent, *parent.children(recursive=True)] for parent in map(psutil.Process, pids)]
+    return sum(sum(p.cpu_times()[:2]) for tree in trees for p in tree)
 
 
-async def measure(port: int, pid: int, make: Callable[[int], bytes], *, requests: int, connections: int = 32) -> Sample:
-    """Run `requests` requests, `make(i)` each, over `connections` connections. Raises AssertionError for any answer ≥ 300."""
+async def measure(
+    port: int, pid: int, make: Callable[[int], bytes], *, requests: int, connections: int = 32, also: Sequence[int] = ()
+) -> Sample:
+    """Run `requests` requests, `make(i)` each, over `connections` connections. Raises AssertionError for any answer ≥ 300.
+
+    `also`: processes whose CPU time counts besides the server's: its database.
+    """
     built = [make(i) for i in range(requests)]
     queue = iter(built)
     times: list[float] = []
     statuses: set[int] = set()
     loop = asyncio.get_running_loop()
     ends = [loop.create_future() for _ in range(connections)]
-    before, started = cpu_seconds(pid), time.perf_counter()
+    before, started = cpu_seconds(pid, *also), time.perf_counter()
     for end in ends:
         await loop.create_connection(lambda end=end: _Connection(lambda: next(queue, None), times, statuses, end), "127.0.0.1", port)  # type: ignore[misc]
     await asyncio.gather(*ends)
-    seconds, cpu = time.perf_counter() - started, cpu_seconds(pid) - before
+    seconds, cpu = time.perf_counter() - started, cpu_seconds(pid, *also) - before
     assert all(200 <= status < 300 for status in statuses), f"answers were {sorted(statuses)}"
     assert len(times) == requests
     times.sort()

@@ -25,7 +25,7 @@ from baaskit.errors.rest import (
     VolatileFunction,
 )
 from baaskit.kernel.claims import Claims
-from baaskit.kernel.database import Script, Sql
+from baaskit.kernel.database import STAIN, Script, Sql
 from baaskit.kernel.database.calls import (
     Called,
     CompiledCall,
@@ -186,6 +186,7 @@ async def _run(plans: Plans, asked: Asked, routine: Routine, whole: bool, once: 
     compiled = plans.remembered(("rpc", routine.oid, given, mode, wanted.query, asked.claims.role, counted), build)
 
     def script() -> Generator[Sql, list[Any], Answer]:
+        yield STAIN
         yield from settings(routine, asked.claims, asked.method)
         called = yield from compiled.steps(wanted.query.values, asked.claims, extra)
         answer = wanted.answer(called, compiled.plan)

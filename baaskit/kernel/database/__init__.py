@@ -16,7 +16,7 @@ from sqlalchemy import Executable, create_engine, delete, func, insert, select
 from baaskit.errors import BaasError, Overloaded
 from baaskit.errors.attached import CannotAttach, CaptureOff, NotOurs
 from baaskit.kernel.database import apsw_dbapi, capture, routines, system
-from baaskit.kernel.database.compiled import Bound, Compiled, Row, Sql
+from baaskit.kernel.database.compiled import STAIN, Bound, Compiled, Row, Sql
 from baaskit.kernel.database.postgres import PostgresDriver
 from baaskit.kernel.database.reflect import reflect
 from baaskit.kernel.database.sqlite import SqliteDriver
@@ -32,7 +32,7 @@ Script = Generator[Any, Any, T]
 MIGRATION_WAIT_MILLISECONDS = 120_000
 CaptureMode = Literal["triggers", "polling", "off"]
 
-__all__ = ["Bound", "Catalog", "Compiled", "Database", "Row", "Script", "Sql", "StaleVersion"]
+__all__ = ["STAIN", "Bound", "Catalog", "Compiled", "Database", "Row", "Script", "Sql", "StaleVersion"]
 
 
 # Whatever is altered gets a new row version in these catalogues, so a sum over their transaction ids changes.

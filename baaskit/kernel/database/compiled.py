@@ -30,6 +30,10 @@ class Sql(NamedTuple):
     seconds: float | None = None
 
 
+# A step before somebody else's code runs (a function, a trigger): PostgreSQL's connection is put in order when it goes back to the pool.
+STAIN = Sql("")
+
+
 @dataclass(frozen=True, slots=True)
 class Compiled:
     """`bind(params)` gives the driver's positional parameters; `rows(tuples)` the rows as dicts of Python values."""

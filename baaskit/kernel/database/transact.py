@@ -13,7 +13,7 @@ import orjson
 from baaskit.errors.rest import SqlState, violates_policy
 from baaskit.kernel.claims import Claims
 from baaskit.kernel.database.binding import NO_EXTRA, Extra, Statement
-from baaskit.kernel.database.compiled import Sql
+from baaskit.kernel.database.compiled import STAIN, Sql
 from baaskit.kernel.database.values import coerce_json
 from baaskit.kernel.database.violations import Violation
 from baaskit.kernel.database.writes import AtOnce, WriteBuilder
@@ -66,10 +66,12 @@ class CompiledWrite:
         """
         run = _Run(self, values, claims)
         if self.plan.command == "insert":
-            return run.insert(records, raw)
-        if self.plan.command == "update":
-            return run.update(records[0], raw)
-        return run.delete()
+            steps = run.insert(records, raw)
+        elif self.plan.command == "update":
+            steps = run.update(records[0], raw)
+        else:
+            steps = run.delete()
+        return _stained(steps) if self.plan.table.triggers and self.dialect == "postgresql" else steps
 
     def shown(self, ids: Sequence[str], values: Sequence[Value], claims: Claims) -> Generator[Sql, list[Any], list[str] | None]:
         """The rows of these identities as the write shows them, as they are now."""
@@ -422,6 +424,11 @@ def constant_default(column: Column) -> Any:
     if found["text"] is not None:
         return found["text"].replace("''", "'")
     return orjson.loads(found["word"].lower())
+
+
+def _stained(steps: Steps) -> Steps:
+    yield STAIN
+    return (yield from steps)
 
 
 def _quoted(name: str) -> str:
