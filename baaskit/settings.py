@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from baaskit.errors import Fault, Faults, nearest
@@ -21,6 +21,37 @@ Words = Annotated[tuple[str, ...], NoDecode]  # a list in the file, comma-separa
 
 def _in_state(name: str, scheme: str) -> Any:
     return lambda data: f"{scheme}{data['project_dir'] / '.baaskit' / name}"
+
+
+class ProviderSettings(BaseModel):
+    """One way to sign in with an account elsewhere: a table `[providers.NAME]`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    client_id: str = Field(min_length=1, description="Name of this app at the provider.")
+    client_secret: SecretStr | None = Field(None, description="Its secret there.")
+    issuer: str | None = Field(
+        None, description="Address of the provider (its discovery document lies below), or of your own GitHub or GitLab."
+    )
+    scopes: tuple[str, ...] = Field((), description="What is asked for besides what sign-in needs.")
+    audiences: tuple[str, ...] = Field((), description="Further client ids whose ID tokens are accepted: native apps.")
+    trust_email: bool = Field(
+        False, description="Its addresses are verified although it does not say so. Only for a provider that you run."
+    )
+    team_id: str = Field("", description="Apple.")
+    key_id: str = Field("", description="Apple.")
+    private_key: SecretStr | None = Field(None, description="Apple: the .p8 key, from which client secrets are made.")
+
+    @field_validator("issuer", mode="after")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        if value is not None and not re.match(r"https://[^/@]+|http://(127\.0\.0\.1|\[::1\]|localhost)(:\d+)?(/|$)", value):
+            raise ValueError("must be an address such as https://accounts.example.com")
+        return value
+
+
+# Names of providers whose addresses are known; any other needs an issuer.
+KNOWN_PROVIDERS = ("apple", "azure", "discord", "github", "gitlab", "google")
 
 
 class Settings(BaseSettings):
@@ -170,6 +201,12 @@ class Settings(BaseSettings):
         repr=False,
         description="Where limits are counted: `memory://` in each process, `redis://host:port/0` for all together (`pip install baaskit[redis]`).",
     )
+    providers: dict[str, ProviderSettings] = Field(
+        default_factory=dict,
+        repr=False,
+        description="Sign-in with accounts elsewhere: a table `[providers.google]` with `client_id` and `client_secret` for `apple`, `azure` (Microsoft), "
+        "`discord`, `github`, `gitlab`, `google`; any other name needs `issuer`, too. See [add a provider](../howto/add-google.md). In a variable: a JSON object.",
+    )
     usernames: bool = Field(
         False,
         description="Users may have a unique name (`data.username`), sign in with it in place of the address, and sign up with it alone.",
@@ -282,6 +319,16 @@ class Settings(BaseSettings):
             raise ValueError("must be an address such as https://www.example.com")
         return value.rstrip("/") if value else value
 
+    @field_validator("providers", mode="after")
+    @classmethod
+    def _providers(cls, value: dict[str, ProviderSettings]) -> dict[str, ProviderSettings]:
+        for name, given in value.items():
+            if not re.fullmatch(r"[a-z][a-z0-9_:-]{0,31}", name) or name in ("email", "phone", "username", "anonymous_users"):
+                raise ValueError(f"{name!r} cannot be the name of a provider")
+            if given.issuer is None and name not in KNOWN_PROVIDERS:
+                raise ValueError(f"{name} needs issuer: the provider's address (known without: {', '.join(KNOWN_PROVIDERS)})")
+        return value
+
     @field_validator("smtp_host", mode="after")
     @classmethod
     def _sender(cls, value: str | None, info: Any) -> str | None:
@@ -370,7 +417,7 @@ def load_settings(project_dir: Path, environ: Mapping[str, str] | None = None, *
         raise Faults(faults)
     from_file = {key: value for key, value in given.items() if key not in variables}
     from_environ = {key: environ[name] for key, name in variables.items()}
-    for key in ("function_secrets", "capture_tables"):
+    for key in ("function_secrets", "capture_tables", "providers"):
         if key in from_environ:
             from_environ[key] = _json_object(key, from_environ[key])
     wanted = {key: value for key, value in overrides.items() if value is not None}

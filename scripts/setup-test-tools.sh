@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What the tests need besides Python packages: Chromium and Redis from Debian, and the official JavaScript client.
+# What the tests need besides Python packages: Chromium and Redis from Debian, the official JavaScript client, an OpenID provider.
 # PostgreSQL comes from a PyPI wheel in requirements.lock. Idempotent; asks nothing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -20,3 +20,5 @@ if ! command -v redis-server >/dev/null; then
 fi
 echo "installing the JavaScript client …"
 scripts/with-node.sh npm --prefix tests/clients ci --silent --no-audit --no-fund
+echo "installing the OpenID provider …"
+scripts/with-node.sh npm --prefix tests/auth/provider ci --silent --no-audit --no-fund

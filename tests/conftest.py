@@ -7,8 +7,9 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -74,3 +75,25 @@ def chromium() -> str:
     ).stdout.split()
     assert found, "Chromium is missing: make setup-test"
     return found[0]
+
+
+@pytest.fixture(scope="session")
+def idp() -> Iterator[Any]:
+    """Two real OpenID providers: a `tests.auth.provider.Idp`."""
+    from tests.auth.provider import providers
+
+    with providers() as started:
+        yield started
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+async def provided(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, idp: Any) -> AsyncIterator[Any]:
+    """A `Rig` that knows both providers, one for all tests of a module: they use addresses of their own."""
+    from tests.auth.rig import open_rig
+
+    folder = tmp_path_factory.mktemp("provided")
+    url = f"sqlite:///{folder / 'data.db'}" if request.param == "sqlite" else request.getfixturevalue("postgres")()
+    async with open_rig(
+        url, folder, providers=idp.settings(), anonymous_users=True, sign_in_limit_per_address=100_000, verify_limit_per_address=100_000
+    ) as rig:
+        yield rig

@@ -54,7 +54,7 @@ async def create(kit: Kit, asked: AdminUserCreate) -> dict[str, Any]:
         raise ValidationFailed("Cannot create a user without either an email or phone")
     ban = _ban(asked.ban_duration, now)
     new = NewUser(
-        email=email, phone=phone, hash=hashed, confirmed=bool(asked.email_confirm), phone_confirmed=bool(asked.phone_confirm),
+        email=email, phone=phone, hash=hashed, confirmed=bool(asked.email_confirm), proves_email=bool(asked.email_confirm), phone_confirmed=bool(asked.phone_confirm),
         user_metadata=asked.user_metadata or {}, app_metadata=asked.app_metadata or {},
         role=users.checked_role(asked.role) or "authenticated", banned_until=ban[0] if ban else None,
         **({"id": str(asked.id)} if asked.id else {}),
@@ -79,7 +79,7 @@ async def change(kit: Kit, user_id: str, asked: AdminUserChange) -> dict[str, An
     email, phone, hashed = await _credentials(kit, asked)
     role, ban = users.checked_role(asked.role), _ban(asked.ban_duration, now)
     wanted = Change(
-        email=email, phone=phone, hash=hashed, confirm_email=bool(asked.email_confirm), confirm_phone=bool(asked.phone_confirm),
+        email=email, phone=phone, hash=hashed, confirm_email=bool(asked.email_confirm), proves_email=bool(asked.email_confirm), confirm_phone=bool(asked.phone_confirm),
         user_metadata=asked.user_metadata, app_metadata=asked.app_metadata, role=role, ban=ban,
     )  # fmt: skip
     t = kit.database.tables

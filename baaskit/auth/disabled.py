@@ -9,17 +9,12 @@ from starlette.responses import Response
 
 from baaskit.errors.auth import FeatureDisabled
 
-_NO_LINKING = (404, "manual_linking_disabled", "Manual linking is disabled")
 _NO_FACTOR = (404, "mfa_factor_not_found", "Factor not found")
 _NO_PASSKEYS = (404, "mfa_webauthn_enroll_not_enabled", "Passkeys are disabled")
 _NO_SAML = (404, "saml_provider_disabled", "SAML 2.0 is disabled")
 
 # (methods, path, status, code, message)
 _DISABLED = (
-    ("GET", "/authorize", 400, "validation_failed", "Unsupported provider: provider is not enabled"),
-    ("GET POST", "/callback", 400, "provider_disabled", "Unsupported provider: provider is not enabled"),
-    ("GET", "/user/identities/authorize", *_NO_LINKING),
-    ("DELETE", "/user/identities/{identity_id}", *_NO_LINKING),
     ("POST", "/factors", 422, "mfa_totp_enroll_not_enabled", "MFA enroll is disabled"),
     ("POST", "/factors/{factor_id}/challenge", *_NO_FACTOR),
     ("POST", "/factors/{factor_id}/verify", *_NO_FACTOR),

@@ -154,7 +154,7 @@ async def _account(kit: Kit, row: Mapping[str, Any], firebase: FirebaseHash | No
     new = NewUser(
         id=_id(str(row["id"])) if row.get("id") else str(uuid4()),
         email=email_address(str(email)) if email else None, phone=phone_number(str(phone)) if phone else None,
-        username=username(str(name)) if name else None, hash=hashed, confirmed=_flag(row.get("email_confirmed")),
+        username=username(str(name)) if name else None, hash=hashed, confirmed=_flag(row.get("email_confirmed")), proves_email=_flag(row.get("email_confirmed")),
         phone_confirmed=_flag(row.get("phone_confirmed")), user_metadata=users.own_metadata(_object(row.get("user_metadata"))),
         app_metadata=_object(row.get("app_metadata")),
     )  # fmt: skip

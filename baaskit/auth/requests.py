@@ -94,6 +94,10 @@ class SignUp(Asked):
 class Grant(BaseModel):
     """What is exchanged for a session: an address and its password, a refresh token, or the code of a flow and its verifier."""
 
+    provider: Text | None = Field(default=None, description="Who made the `id_token`.")
+    id_token: Annotated[str, StringConstraints(max_length=16_384)] | None = None
+    nonce: Text | None = Field(default=None, description="Its SHA-256 in hex is the `nonce` of the ID token.")
+    link_identity: bool | None = None
     auth_code: Text | None = None
     code_verifier: Text | None = None
     gotrue_meta_security: Security | None = None

@@ -12,12 +12,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from baaskit import __version__
-from baaskit.auth import accounts, admin, audit, flows, links, sessions, verify
+from baaskit.auth import accounts, admin, audit, flows, links, oauth, sessions, verify
 from baaskit.auth.body import SmallBodyRoute
 from baaskit.auth.caller import Caller, client_key, is_service, origin_of, require_admin, signed_in
 from baaskit.auth.desk import Desk, Visit
 from baaskit.auth.disabled import add_disabled
 from baaskit.auth.mailbox import add_mailbox
+from baaskit.auth.oauth import Elsewhere
+from baaskit.auth.oauth_routes import add_providers
 from baaskit.auth.render import answer
 from baaskit.auth.requests import (
     AdminUserChange,
@@ -54,14 +56,16 @@ _SESSION: dict[int | str, dict[str, Any]] = {200: {"model": SessionView}}
 def routes(desk: Desk) -> APIRouter:
     """The whole surface. Errors are rendered by `baaskit.auth.render.render`, which the app registers."""
     router, kit = APIRouter(prefix=PREFIX, tags=["auth"], route_class=SmallBodyRoute), desk.kit
+    elsewhere = Elsewhere(desk)
     _about(kit, router)
-    _signing_in(desk, router)
+    _signing_in(desk, router, elsewhere)
     _without_password(desk, router)
     _own_account(desk, router)
     _own_sessions(desk, router)
     _admin(kit, router)
     _admin_help(desk, router)
     add_mailbox(kit, router)
+    add_providers(elsewhere, router, Depends(_owner(kit)))
     add_disabled(router)
     return router
 
@@ -71,7 +75,13 @@ def _about(kit: Kit, router: APIRouter) -> None:
     async def settings() -> Response:
         """Which ways to sign in are on."""
         s = kit.settings
-        external = {"anonymous_users": s.anonymous_users, "email": True, "phone": bool(s.sms_provider), **dict.fromkeys(_PROVIDERS, False)}
+        external = {
+            "anonymous_users": s.anonymous_users,
+            "email": True,
+            "phone": bool(s.sms_provider),
+            **dict.fromkeys(_PROVIDERS, False),
+            **dict.fromkeys(s.providers, True),
+        }
         shown = {
             "external": external, "disable_signup": s.disable_signup, "mailer_autoconfirm": not s.mail_confirm, "phone_autoconfirm": False,
             "sms_provider": s.sms_provider, "saml_enabled": False, "saml_private_key_next_configured": False, "passkeys_enabled": False,
@@ -88,8 +98,9 @@ def _about(kit: Kit, router: APIRouter) -> None:
         return answer(kit.keys.jwks(), headers={"Cache-Control": "public, max-age=600"})
 
 
-def _signing_in(desk: Desk, router: APIRouter) -> None:
+def _signing_in(desk: Desk, router: APIRouter, elsewhere: Elsewhere) -> None:
     kit = desk.kit
+    owner = _owner(kit)
     current: Any = Depends(_current(kit))
 
     @router.post("/signup", responses=_SESSION)
@@ -98,12 +109,17 @@ def _signing_in(desk: Desk, router: APIRouter) -> None:
         return answer(await accounts.sign_up(desk, asked, _visit(kit, request)))
 
     @router.post("/token", responses=_SESSION)
-    async def token(request: Request, asked: Grant, grant_type: str = Query("", description="password, refresh_token or pkce")) -> Response:
-        """Exchange a password, a refresh token or a flow's code for a session."""
+    async def token(
+        request: Request, asked: Grant, grant_type: str = Query("", description="password, refresh_token, pkce or id_token")
+    ) -> Response:
+        """Exchange a password, a refresh token, a flow's code or a provider's ID token for a session."""
         if grant_type == "password":
             return answer(await accounts.sign_in(desk, asked, _visit(kit, request)))
         if grant_type == "pkce":
             return answer(await verify.exchange(desk, asked, _visit(kit, request)))
+        if grant_type == "id_token":
+            caller = await owner(request) if asked.link_identity else None
+            return answer(await oauth.by_id_token(elsewhere, asked, _visit(kit, request), caller))
         if grant_type == "refresh_token":
             return answer(await accounts.refresh(kit, asked))
         raise UnsupportedGrant()

@@ -38,12 +38,16 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class NewUser:
-    """What a new account begins with. Addresses are normalised already; `hash` is a password's hash or None."""
+    """What a new account begins with. Addresses are normalised already; `hash` is a password's hash or None.
+
+    `proves_email`: the person was seen to have the mailbox, or an admin or a provider says so; `confirmed` alone may mean that nobody asked.
+    """
 
     email: str | None = None
     phone: str | None = None
     hash: str | None = None
     confirmed: bool = False
+    proves_email: bool = False
     phone_confirmed: bool = False
     user_metadata: dict[str, Any] = field(default_factory=dict)
     app_metadata: dict[str, Any] = field(default_factory=dict)
@@ -61,6 +65,7 @@ class Change:
     phone: str | None = None
     hash: str | None = None
     confirm_email: bool = False
+    proves_email: bool = False  # as in NewUser
     confirm_phone: bool = False
     user_metadata: dict[str, Any] | None = None
     app_metadata: dict[str, Any] | None = None
@@ -130,6 +135,7 @@ def new_row(new: NewUser, now: datetime) -> Row:
     return {
         "id": new.id, "email": new.email, "phone": new.phone, "encrypted_password": new.hash, "role": new.role,
         "email_confirmed_at": now if new.email and new.confirmed else None,
+        "email_proven_at": now if new.email and new.proves_email else None,
         "phone_confirmed_at": now if new.phone and new.phone_confirmed else None,
         "raw_app_meta_data": {**_providers(new.email, new.phone, new.username), **new.app_metadata}, "raw_user_meta_data": own,
         "username": new.username, "is_anonymous": not (new.email or new.phone or new.username), "banned_until": new.banned_until, "created_at": now, "updated_at": now,
@@ -148,6 +154,7 @@ def change_steps(t: Tables, user_id: str, change: Change, now: datetime) -> Scri
     for provider, address in (("email", change.email), ("phone", change.phone)):
         if address is not None and address != user[provider]:
             values[provider] = address
+            values |= {"email_proven_at": None} if provider == "email" else {}
             own |= {provider: address, "sub": user_id}
             yield delete(t.identities).where(t.identities.c.user_id == user_id, t.identities.c.provider == provider)
             yield insert(t.identities).values(**new_identity(user_id, provider, address, now, False))
@@ -162,6 +169,8 @@ def change_steps(t: Tables, user_id: str, change: Change, now: datetime) -> Scri
             values[f"{name}_confirmed_at"] = now if name in values else user[f"{name}_confirmed_at"] or now
             own |= {f"{name}_verified": True}
             yield from _verify_identity_steps(t, user_id, name, now)
+    if change.proves_email and email:
+        values["email_proven_at"] = now
     if change.hash is not None:
         values["encrypted_password"] = change.hash
     elif change.drop_password:

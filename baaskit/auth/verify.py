@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, delete, select, update
 
-from baaskit.auth import audit, codes, pkce, redirects, sessions, users
+from baaskit.auth import audit, codes, linking, pkce, redirects, sessions, users
 from baaskit.auth.addresses import email_address, phone_number
 from baaskit.auth.codes import KINDS_OF_TYPE, Kind
 from baaskit.auth.desk import Desk, Visit
@@ -77,7 +77,7 @@ async def follow(desk: Desk, type_: str, token: str, visit: Visit) -> str:
             raise ValidationFailed("Verify requires a token and a verification type")
         redeemed = await _redeem(desk, kinds, token, None, visit, in_page=True)
     except BaasError as problem:
-        return _refused(target, problem)
+        return refused(target, problem)
     if redeemed.code is not None:
         return redirects.with_query(target, code=redeemed.code)
     if redeemed.opened is None:
@@ -87,7 +87,8 @@ async def follow(desk: Desk, type_: str, token: str, visit: Visit) -> str:
     return redirects.with_fragment(target, {**{name: str(shown[name]) for name in names}, "type": type_, "sb": ""})
 
 
-def _refused(target: str, problem: BaasError) -> str:
+def refused(target: str, problem: BaasError) -> str:
+    """`target` with the error in query and fragment, as the protocol's redirects carry it."""
     code = problem.code if isinstance(problem, AuthError) else "unexpected_failure"
     words = "Email link is invalid or has expired" if isinstance(problem, OtpExpired) else problem.message
     told = {"error": "access_denied" if problem.status < 500 else "server_error", "error_code": code, "error_description": words}
@@ -154,7 +155,7 @@ def _change_of(account: Account, kind: Kind, token: Row) -> Change | None:
     if kind in _SIBLING:
         if user["new_email"] != data.get("new_email"):
             raise OtpExpired()
-        return None if data.get("other") else Change(email=data["new_email"], confirm_email=True, new_email=(None,))
+        return None if data.get("other") else Change(email=data["new_email"], confirm_email=True, proves_email=True, new_email=(None,))
     if kind is Kind.PHONE_CHANGE:
         return Change(phone=token["relates_to"], confirm_phone=True)
     column = "phone" if kind is Kind.SMS else "email"
@@ -162,7 +163,7 @@ def _change_of(account: Account, kind: Kind, token: Row) -> Change | None:
         raise OtpExpired()
     unproven = user[f"{column}_confirmed_at"] is None
     return Change(
-        confirm_email=column == "email", confirm_phone=column == "phone", hash=data.get("hash") if unproven else None,
+        confirm_email=column == "email", proves_email=column == "email", confirm_phone=column == "phone", hash=data.get("hash") if unproven else None,
         user_metadata=data.get("metadata") if unproven else None, drop_password=unproven and bool(data.get("drop_password")),
     )  # fmt: skip
 
@@ -182,6 +183,7 @@ async def exchange(desk: Desk, asked: Grant, visit: Visit) -> dict[str, Any]:
         raise ValidationFailed("invalid request: both auth code and code verifier should be non-empty")
     kit, now = desk.kit, utc_now()
     t, code, verifier = kit.database.tables, asked.auth_code, asked.code_verifier
+    told: dict[str, str] = {}  # the provider's own tokens
     await desk.limits.take("verify", visit.client, kit.settings.verify_limit_per_address)
 
     def script() -> Script[tuple[Account, Opened] | Exception]:
@@ -193,11 +195,17 @@ async def exchange(desk: Desk, asked: Grant, visit: Visit) -> dict[str, Any]:
             return FlowExpired()
         if account.is_banned(now):
             return UserBanned()
+        if "link" in flow["data"]:
+            try:
+                account = yield from linking.finish_steps(t, flow, visit.origin, now)
+            except AuthError as problem:
+                return problem
+        told.update(linking.unsealed(kit, flow["data"]))
         return account, (yield from sessions.open_session_steps(kit, account.id, flow["method"], visit.origin, now))
 
-    outcome = await kit.database.run(script)
+    outcome = await users.run_unique(kit, script)
     if isinstance(outcome, Exception):
         raise outcome
     account, opened = outcome
     fact("auth.signed_in", user=account.id, method="pkce")
-    return opened_json(kit, account, opened, now)
+    return {**opened_json(kit, account, opened, now), **told}

@@ -108,6 +108,36 @@ class FlowNotFound(AuthError):
     status, code = 404, "flow_state_not_found"
 
 
+class BadOAuthState(AuthError):
+    """The sign-in at the provider was begun in another browser, is over, or took too long. Please try again."""
+
+    status, code = 400, "bad_oauth_state"
+
+
+class BadOAuthCallback(AuthError):
+    """The provider did not sign the person in."""
+
+    status, code = 400, "bad_oauth_callback"
+
+
+class ProviderUnavailable(AuthError):
+    """The provider does not answer as it should. Please try again later."""
+
+    status, code = 503, "unexpected_failure"
+
+
+class UnsupportedProvider(AuthError):
+    """Unsupported provider: provider is not enabled"""
+
+    status, code = 400, "validation_failed"
+
+
+class BadIdToken(AuthError):
+    """Bad ID token"""
+
+    status, code = 400, "bad_jwt"
+
+
 class FlowExpired(AuthError):
     """invalid flow state, flow state has expired"""
 
@@ -271,6 +301,36 @@ class UserExists(AuthError):
     """A user with this id has already been registered"""
 
     status, code = 422, "user_already_exists"
+
+
+class IdentityExists(AuthError):
+    """Identity is already linked to another user"""
+
+    status, code = 422, "identity_already_exists"
+
+
+class IdentityNotFound(AuthError):
+    """Identity not found"""
+
+    status, code = 404, "identity_not_found"
+
+
+class LastIdentity(AuthError):
+    """User must have at least 1 identity after unlinking"""
+
+    status, code = 422, "single_identity_not_deletable"
+
+
+class LinkingNeedsPkce(AuthError):
+    """Linking an identity needs the PKCE flow: make the client with flowType "pkce"."""
+
+    status, code = 400, "validation_failed"
+
+
+class NotRecent(AuthError):
+    """This change needs a sign-in of the last 24 hours: sign in again first."""
+
+    status, code = 403, "reauthentication_needed"
 
 
 class StillReferred(AuthError):

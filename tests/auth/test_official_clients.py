@@ -5,6 +5,7 @@ Each runs in a process of its own, as in an app.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.auth.provider import Idp
 from tests.auth.server import Running, serve
 
 pytestmark = pytest.mark.client
@@ -47,3 +49,9 @@ def test_an_official_client_signs_up_in_and_out_and_looks_after_users(
 def test_an_official_client_confirms_addresses(database_url: str, tmp_path: Path) -> None:
     with serve(database_url, tmp_path, mail_confirm=True, **MAIL) as server:
         assert run(("node", "flows.mjs"), server, CONFIRM="1") == {"passed": 3}
+
+
+def test_an_official_client_signs_in_with_accounts_elsewhere(database_url: str, tmp_path: Path, idp: Idp) -> None:
+    token = idp.id_token(sub="cleo", email="cleo@example.com", nonce=hashlib.sha256(b"once").hexdigest())
+    with serve(database_url, tmp_path, providers=idp.settings()) as server:
+        assert run(("node", "oauth.mjs"), server, ID_TOKEN=token) == {"passed": 4}

@@ -200,7 +200,7 @@ class Tables:
             Column("confirmation_sent_at", Moment()), Column("recovery_sent_at", Moment()), Column("email_change_sent_at", Moment()),
             Column("new_email", Text), Column("last_sign_in_at", Moment()), Column("banned_until", Moment()), Column("deleted_at", Moment()),
             self._object("raw_app_meta_data"), self._object("raw_user_meta_data"), self._flag("is_anonymous"),
-            self._at(), self._at("updated_at"), Column("username", Text),
+            self._at(), self._at("updated_at"), Column("username", Text), Column("email_proven_at", Moment()),
         )  # fmt: skip
         Index("users_username_key", self.users.c.username, unique=True)
         self.identities = self._table(
