@@ -149,6 +149,9 @@ async def status(project: Project, settings: Settings) -> dict[str, Any]:
         return {"migrations": waiting, "drift": []}
     async with opened(settings) as database:
         now = await state(project, database)
+        drift = await _drift(project, now, database)
+        while (later := await state(project, database)) != now:  # a server that is just starting has applied more
+            now, drift = later, await _drift(project, later, database)
         changed = {file.name for file in now.changed}
         entries: list[dict[str, Any]] = [
             {
@@ -158,7 +161,7 @@ async def status(project: Project, settings: Settings) -> dict[str, Any]:
             for r in now.records
         ]  # fmt: skip
         entries += [{"name": m.name, "state": "unfinished" if m.name in now.unfinished else "pending"} for m in now.pending]
-        return {"migrations": entries, "drift": await _drift(project, now, database)}
+        return {"migrations": entries, "drift": drift}
 
 
 async def _drift(project: Project, now: State, database: Database) -> list[str]:

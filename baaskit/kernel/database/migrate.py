@@ -132,7 +132,7 @@ async def apply(
 
     `to`: the last file to apply. `finish` gets the schema that the files have made and gives more steps (policies); then all of it is
     one transaction, so that nobody ever sees the new tables under the old policies. Without it each file is one. A file
-    `transaction:false` is none, and ends what is before it. `rehearse`: one transaction that is rolled back, without such files.
+    `transaction:false` is none, and ends what is before it. A file without statements stays pending. `rehearse`: one transaction that is rolled back, without such files.
     Raises Faults at the first statement that fails: of its transaction nothing is applied.
     """
     now = await state(project, database)
@@ -141,6 +141,9 @@ async def apply(
     if not now.applied and not rehearse:
         await _set_seed_due(database, True)
     last = len(files) == len(now.pending)
+    for bare in [file for file in files if Job(file).section.empty]:  # just made by `db new`: recorded, it could not be filled in any more
+        report(f"{bare.name} holds no statements yet: not applied")
+    files = tuple(file for file in files if not Job(file).section.empty)
     seeding = last and (not now.applied if rehearse else await _is_seed_due(database))
     if seeding and project.seed is not None and SEED not in now.applied:
         files = (*files, project.seed)

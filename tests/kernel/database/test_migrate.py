@@ -117,6 +117,16 @@ async def test_down_undoes_the_newest_and_up_applies_it_again(database: Database
     assert await take_back(project.migrations[::-1], database) == [], "what is not applied is not taken back"
 
 
+async def test_a_migration_without_statements_waits_until_it_has_some(database: Database) -> None:
+    """`baaskit dev` sees the file that `db new` has just written: recorded, it would be refused as changed when it is filled in."""
+    made, said = "create table a (id int);", list[str]()
+    assert await apply(folder(made, "-- migrate:up\n/* later */\n" + DOWN), database, said.append) == ["0001.sql"]
+    assert said == ["0002.sql holds no statements yet: not applied", "applied 0001.sql"]
+    filled = folder(made, "-- migrate:up\ncreate table b (id int);" + DOWN)
+    assert [file.name for file in (await state(filled, database)).pending] == ["0002.sql"]
+    assert await apply(filled, database) == ["0002.sql"]
+
+
 async def test_a_migration_without_a_way_back_is_refused_before_anything_is_run(database: Database) -> None:
     project = folder(
         "create table a (id int);",
