@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from baaskit.errors import BaasError, Internal
-from baaskit.errors.rest import UnknownAddress, UnknownSchema, UnsupportedMethod
+from baaskit.errors.rest import UnknownAddress, UnknownSchema, UnsupportedHere, UnsupportedMethod
 from baaskit.kernel.claims import Claims
 from baaskit.kernel.database import Script
 from baaskit.kernel.database.plans import Plans
@@ -31,7 +31,7 @@ from baaskit.rest.once import Plan, Running, forget_answers, key_of
 from baaskit.rest.openapi import CONTENT_TYPE, accept_openapi, describe
 from baaskit.rest.reads import read_table
 from baaskit.rest.request import Receive, Request, parse_json, read_body, read_headers, token_of
-from baaskit.rest.rpc import call_function
+from baaskit.rest.rpc import Call, batched_call, call_function, planned_anew
 from baaskit.rest.writes import run_and_undo, table_script, write_table
 
 PREFIX = "/rest/v1"
@@ -54,6 +54,7 @@ class Rest:
     Never lets an error of the client or the database out; what does come out is a fault of the server.
     """
 
+    _trying = False  # on a copy that answers for the tools: then no function is called
     _explaining = False  # on a copy that answers for the tool: then tables of ours that have policies have an address, too
 
     def __init__(self, kit: Kit) -> None:
@@ -99,7 +100,7 @@ class Rest:
     def _surface(self) -> Surface:
         def answer(kit: Kit, plans: Plans, request: Request, receive: Receive) -> Awaitable[Answer]:
             other = copy(self)
-            other._kit, other._plans, other._explaining = kit, plans, EXPLAIN in request.headers
+            other._kit, other._plans, other._trying, other._explaining = kit, plans, True, EXPLAIN in request.headers
             return other._planned(request, receive)
 
         return Surface(
@@ -162,8 +163,13 @@ class Rest:
         return await self._once(request, f"{table.schema}.{table.name}", body, lambda: table_script(plans, hooks, table, request, body))
 
     async def _batch(self, request: Request, body: bytes) -> Answer:
+        return await planned_anew(self._plans.database, lambda: self._batched(request, body))
+
+    async def _batched(self, request: Request, body: bytes) -> Answer:
         def plan() -> Awaitable[Callable[[], Script[Answer]]]:
-            return batch_script(self._plans, self._kit.hooks, parse_json(body), request.claims, self._table_of_operation)
+            return batch_script(
+                self._plans, self._kit.hooks, parse_json(body), request.claims, self._table_of_operation, self._call_of_operation
+            )
 
         if parse_preferences(request.prefer).rollback:
             answer = await run_and_undo(self._plans.database, await plan())
@@ -224,6 +230,12 @@ class Rest:
 
     def _table_of_operation(self, name: str, headers: dict[bytes, bytes], method: str) -> TableName:
         return self._table(unquote(name), headers, method)
+
+    def _call_of_operation(self, request: Request, body: bytes) -> Call:
+        if self._trying:
+            raise UnsupportedHere("A function may do what no transaction takes back: it can be neither tried nor explained.")
+        schema = self._profile(request.headers, request.method)
+        return batched_call(self._plans, self._procedures(schema), schema, replace(request, name=unquote(request.name)), body)
 
     async def _function(self, request: Request, receive: Receive) -> Answer:
         schema = self._profile(request.headers, request.method)

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 import orjson
 
 from baaskit.errors import BaasError
-from baaskit.errors.rest import BatchConflict, InvalidBody, InvalidReference, TooComplex, UnsupportedHere, UnsupportedMethod
+from baaskit.errors.rest import BatchConflict, InvalidBody, InvalidReference, TooComplex, UnsupportedMethod
 from baaskit.kernel.claims import Claims
 from baaskit.kernel.database import Sql
 from baaskit.kernel.database.plans import Plans
@@ -44,9 +44,9 @@ class Operation:
 
 
 async def batch_script(
-    plans: Plans, hooks: Hooks, body: Any, claims: Claims, address: Address
+    plans: Plans, hooks: Hooks, body: Any, claims: Claims, address: Address, call: Callable[[Request, bytes], Callable[[], Steps]]
 ) -> Callable[[], Generator[Sql, list[Any], Answer]]:
-    """Plan every operation (hooks run here, before the transaction); the script runs them in order.
+    """Plan every operation (hooks run here, before the transaction); the script runs them in order. `call` plans one of a function.
 
     An error of operation i is that operation's own error with `operation i` in its hint; BatchConflict when `expect` is missed.
     """
@@ -56,7 +56,10 @@ async def batch_script(
     steps: list[Callable[[], Steps]] = []
     for index, operation in enumerate(operations):
         try:
-            steps.append(await _planned(plans, hooks, operation, address))
+            if operation.request.name.startswith("rpc/"):
+                steps.append(call(operation.request, operation.body))
+            else:
+                steps.append(await _planned(plans, hooks, operation, address))
         except BaasError as problem:
             raise _placed(problem, index) from None
 
@@ -125,10 +128,6 @@ def _refer(operations: list[Operation], so_far: Answers) -> None:
 
 async def _planned(plans: Plans, hooks: Hooks, operation: Operation, address: Address) -> Callable[[], Steps]:
     request = operation.request
-    if request.name.startswith("rpc/"):
-        raise UnsupportedHere(
-            "A batch cannot call functions.", hint="Write the batch as a function of the database, which is one transaction too."
-        )
     table = address(request.name, request.headers, request.method)
     if request.method == "GET":
         prepared, values = prepare(plans, table, request)

@@ -110,11 +110,10 @@ class References:
             raise InvalidReference(found[0], f"no operation before this one is called {name!r}")
         rows = self.answers.rows(number)
         if place is None and len(rows) != 1:
-            raise InvalidReference(
-                found[0],
-                f"the operation answered {len(rows)} rows, not one",
-                f'"{name}.0.{column}" is of the first row; a write answers its rows with "prefer": "return=representation".',
+            hint = (
+                f'"{name}.0.{column}" is of the first row.' if rows else 'A write answers its rows with "prefer": "return=representation".'
             )
+            raise InvalidReference(found[0], f"the operation answered {len(rows)} rows, not one", hint)
         row = rows[int(place or 0)] if int(place or 0) < len(rows) else None
         if not isinstance(row, dict) or column not in row:
             raise InvalidReference(found[0], "the operation answered no such row or column")

@@ -6,7 +6,7 @@ A function is one of the project's own in Python, or one of the database (Postgr
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -25,7 +25,7 @@ from baaskit.errors.rest import (
     VolatileFunction,
 )
 from baaskit.kernel.claims import Claims
-from baaskit.kernel.database import STAIN, Script, Sql
+from baaskit.kernel.database import STAIN, Database, Script, Sql
 from baaskit.kernel.database.calls import (
     Called,
     CompiledCall,
@@ -45,6 +45,7 @@ from baaskit.kernel.query import Preferences, Query, parse, parse_preferences
 from baaskit.kernel.schema import Column, Parameter, Routine, Schema, Table, TableName, Type
 from baaskit.rest.answer import Answer
 from baaskit.rest.once import Plan
+from baaskit.rest.references import References
 from baaskit.rest.request import FOREIGN_KEYS, Media, Request, parse_json, with_range
 from baaskit.rest.rpc_answer import Wanted
 
@@ -157,21 +158,33 @@ async def call_routine(plans: Plans, asked: Asked, once: Callable[[Plan], Awaita
 
     Raises what choosing, planning and the function raise; then nothing of it is kept.
     """
+    return await planned_anew(plans.database, lambda: _run(plans, asked, once))
+
+
+async def planned_anew(database: Database, work: Callable[[], Awaitable[Answer]]) -> Answer:
+    """What `work` gives; once more when a function that it calls has been replaced since it was planned. Raises Overloaded."""
     for _ in range(2):
-        routine, whole = choose(plans.database.catalog, asked.name, asked.given, asked.claims.role)
-        if asked.reads and not routine.read_only:
-            raise VolatileFunction(asked.name.name, "Call it by POST, or declare it stable if it only reads.")
         try:
-            return await _run(plans, asked, routine, whole, once)
+            return await work()
         except Replaced:
-            await plans.database.reload()
+            await database.reload()
     raise Overloaded("The function is being replaced.", headers={"Retry-After": "1"})
 
 
-async def _run(plans: Plans, asked: Asked, routine: Routine, whole: bool, once: Callable[[Plan], Awaitable[Answer]]) -> Answer:
+def _chosen(plans: Plans, asked: Asked) -> tuple[Routine, bool]:
+    routine, whole = choose(plans.database.catalog, asked.name, asked.given, asked.claims.role)
+    if asked.reads and not routine.read_only:
+        raise VolatileFunction(asked.name.name, "Call it by POST, or declare it stable if it only reads.")
+    return routine, whole
+
+
+Call = Callable[[], Generator[Sql, list[Any], tuple[Answer, int]]]  # the answer, and how many rows or values it has
+
+
+def _call(plans: Plans, asked: Asked, routine: Routine, whole: bool, known: References | None = None) -> Call:
+    """The steps of one call, in a transaction that is running. `known` reads its references."""
     mode: Mode = "whole" if whole else "text" if asked.texts else "json"
     given = call_parameters(routine, asked.given.names, mode)
-    extra = _values(given, asked, mode)
     wanted = asked.wanted(_kind_of(routine))
     wanted.check()
     counted = bool(asked.preferences.count)
@@ -185,11 +198,30 @@ async def _run(plans: Plans, asked: Asked, routine: Routine, whole: bool, once: 
 
     compiled = plans.remembered(("rpc", routine.oid, given, mode, wanted.query, asked.claims.role, counted), build)
 
-    def script() -> Generator[Sql, list[Any], Answer]:
+    def call() -> Generator[Sql, list[Any], tuple[Answer, int]]:
+        values, read = (known.values(wanted.query.values), _resolved(asked, known)) if known else (wanted.query.values, asked)
+        extra = _values(given, read, mode)
         yield STAIN
         yield from settings(routine, asked.claims, asked.method)
-        called = yield from compiled.steps(wanted.query.values, asked.claims, extra)
-        answer = wanted.answer(called, compiled.plan)
+        called = yield from compiled.steps(values, asked.claims, extra)
+        return wanted.answer(called, compiled.plan), len(called.rows)
+
+    return call
+
+
+def _resolved(asked: Asked, known: References) -> Asked:
+    """The call with arguments in place of references."""
+    parsed = orjson.loads(asked.body) if asked.body else None
+    body = orjson.dumps(known.record(parsed)) if isinstance(parsed, dict) else asked.body
+    return replace(asked, body=body, texts={name: [str(v) for v in known.values(given)] for name, given in asked.texts.items()})
+
+
+async def _run(plans: Plans, asked: Asked, once: Callable[[Plan], Awaitable[Answer]]) -> Answer:
+    routine, whole = _chosen(plans, asked)
+    call = _call(plans, asked, routine, whole)
+
+    def script() -> Generator[Sql, list[Any], Answer]:
+        answer, _ = yield from call()
         if asked.preferences.rollback:
             raise _Undone(answer)
         if not routine.read_only:
@@ -205,6 +237,39 @@ async def _run(plans: Plans, asked: Asked, routine: Routine, whole: bool, once: 
         return await (plans.database.run(script) if asked.key is None or asked.preferences.rollback else once(planned))
     except _Undone as undone:
         return undone.answer
+
+
+_KEPT = ("search_path", "request.jwt.claims", "request.method", "request.path")
+
+
+def batched_call(plans: Plans, procedures: list[Procedures], schema: str, request: Request, body: bytes) -> Call:
+    """A call of a database's function within a transaction that goes on after it, which finds its settings as they were.
+
+    Raises UnsupportedHere for a function in Python: what it does no transaction takes back.
+    """
+    name = request.name.removeprefix("rpc/")
+    if any(name in given.by_name for given in procedures):
+        raise UnsupportedHere("A batch calls functions of the database only: what one in Python does is not undone with the batch.")
+    if request.method not in ("GET", "POST"):
+        raise UnsupportedMethod(request.method)
+    asked = read_call(request, TableName(schema, name), body)
+    if asked.preferences.rollback:
+        raise InvalidBody("tx=rollback is for a request of its own: the batch is one transaction.")
+    routine, whole = _chosen(plans, asked)
+    call = _call(plans, asked, routine, whole, request.references)
+
+    def steps() -> Generator[Sql, list[Any], tuple[Answer, int]]:
+        [kept] = yield Sql(f"SELECT {', '.join(f'current_setting({name!r}, true)' for name in _KEPT)}")
+        yield Sql("SAVEPOINT call")  # with its end what it reads only ends, too
+        if routine.read_only:
+            yield Sql("SET LOCAL transaction_read_only = on")
+        found = yield from call()
+        yield Sql("RELEASE SAVEPOINT call")
+        yield _RESET
+        yield Sql(f"SELECT {', '.join(f'set_config({name!r}, ${n}, true)' for n, name in enumerate(_KEPT, 1))}", list(kept))
+        return found
+
+    return steps
 
 
 def _kind_of(routine: Routine) -> Returns:

@@ -315,7 +315,7 @@ async def test_max_rows_holds_for_results_too(shop: Shop) -> None:
     assert len((await shop("GET", "rpc/untyped?rows=1200")).json) == 1000
 
 
-async def test_a_batch_calls_no_functions(shop: Shop) -> None:
+async def test_a_batch_calls_no_functions_in_python(shop: Shop) -> None:
     reply = await shop("POST", "batch", {"operations": [{"method": "POST", "path": "rpc/add", "body": {"a": 1}}]})
     assert (reply.status, reply.code) == (400, "0A000")
     assert "operation 0" in reply.json["hint"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -15,6 +16,7 @@ import baaskit_client._rpc
 import pytest
 from baaskit_client import (
     BadRequest,
+    Batch,
     NotFound,
     Response,
     UnreadableAnswer,
@@ -192,3 +194,12 @@ def test_rows_of_rpc_become_models_pages_and_single_rows():
     assert rpc("f", Pet).single().read(answer(200, {"id": 1, "name": "Rex"})) == Pet(1, "Rex")
     page = rpc("f").count().read(Response(206, {"content-range": "0-0/7"}, b'[{"id":1}]'))
     assert (page.rows, page.total) == ([{"id": 1}], 7)
+
+
+def test_a_batch_calls_functions_of_the_database_without_keys_of_their_own():
+    batch = Batch((rpc("add", a=1).where(gte("add", 0)), table("pets", Pet)))
+    [operation, _] = json.loads(batch.call().body)["operations"]
+    assert operation == {"method": "POST", "path": "rpc/add?add=gte.0", "body": {"a": 1}}
+    assert batch.read(answer(200, {"results": [{"status": 200, "body": 3}, {"status": 200, "body": []}]})) == [3, []]
+    with pytest.raises(ValueError, match="once"):
+        Batch((rpc("add").once("k1"),)).call()

@@ -11,13 +11,16 @@ from ._errors import UnreadableAnswer
 from ._json import decode, encode
 from ._ports import Response
 from ._query import Select, Write
+from ._rpc import RpcCall
+
+Requests = Select[Any, Any] | Write[Any, Any] | RpcCall[Any, Any]
 
 
 @dataclass(frozen=True)
 class Batch:
     """The requests of one transaction, carried out in order. The result is the list of their results."""
 
-    requests: tuple[Select[Any, Any] | Write[Any, Any], ...]
+    requests: tuple[Requests, ...]
     idempotency_key: str | None = None
 
     def call(self) -> Call:
@@ -34,9 +37,9 @@ class Batch:
         return [request.read(_part(result)) for request, result in zip(self.requests, results, strict=True)]
 
 
-def _operation(request: Select[Any, Any] | Write[Any, Any]) -> dict[str, Any]:
+def _operation(request: Requests) -> dict[str, Any]:
     expected = request.expected if isinstance(request, Write) else None
-    if isinstance(request, Write) and request.idempotency_key:
+    if isinstance(request, (Write, RpcCall)) and request.idempotency_key:
         raise ValueError("A batch is one write: give its key as client.batch(…, once=key)")
     call = (replace(request, expected=None) if isinstance(request, Write) else request).call()
     operation: dict[str, Any] = {"method": call.method, "path": call.path.removeprefix("/rest/v1/")}

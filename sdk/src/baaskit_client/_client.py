@@ -18,7 +18,7 @@ from ._live import LiveQuery
 from ._ports import SessionStore, SyncTransport, Transport
 from ._query import Select, Write
 from ._realtime import Realtime
-from ._rpc import rpc
+from ._rpc import RpcCall, rpc
 from ._storage import Bucket
 from ._stores import MemoryStore
 
@@ -46,7 +46,7 @@ class _Operations(Driven[D]):
         return request.read(response)
 
     @operation
-    def batch(self, requests: list[Select[Any, Any] | Write[Any, Any]], *, once: str | None = None) -> Flow[list[Any]]:
+    def batch(self, requests: list[Select[Any, Any] | Write[Any, Any] | RpcCall[Any, Any]], *, once: str | None = None) -> Flow[list[Any]]:
         """Carry out several requests in one transaction: all succeed, or nothing is changed and the first error is raised.
 
         `once`: an idempotency key, as in `Write.once`.
