@@ -46,13 +46,17 @@ def unfit(written: list[Row]) -> set[str]:
     return {"23514"} if any(row["score"] is not None and row["score"] >= 100 for row in written) else set()
 
 
+def clash(rows: Rows) -> bool:
+    slugs = [row["slug"] for row in rows.values() if row["slug"] is not None]
+    return len(slugs) != len(set(slugs))
+
+
 def checked(who: str, before: Rows, after: Rows, written: list[Row]) -> Rows:
     """The table after a write of `written`. A check speaks of the row itself, so it may come before the policy; a unique key may not."""
     found = unfit(written)
-    slugs = [row["slug"] for row in after.values() if row["slug"] is not None]
     if not all(owns(who, row) for row in written):
         found.add("42501")  # and then nothing of what other rows hold
-    elif len(slugs) != len(set(slugs)):
+    elif clash(after):
         found.add("23505")
     if found:
         raise Refused(*found)
@@ -73,6 +77,8 @@ def inserted(who: str, rows: Rows, new: list[Row], merge: bool) -> Rows:
         raise Refused("23505")
     for row in new:
         after[row["id"]] = {**after.get(row["id"], {}), **row}
+        if clash(after):
+            break  # the database refuses here, even where a later row would have made room
     return checked(who, rows, after, new)
 
 
