@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from sqlalchemy import select, update
 
-from baaskit.auth import audit, flows, messages, passwords, pkce, redirects, sessions, users
+from baaskit.auth import audit, factors, flows, messages, passwords, pkce, redirects, sessions, users
 from baaskit.auth.addresses import email_address, phone_number, username
 from baaskit.auth.caller import Caller
 from baaskit.auth.codes import Kind
@@ -250,6 +250,8 @@ async def change_user(desk: Desk, caller: Caller, asked: UserChange, visit: Visi
     asks = new_email and settings.mail_confirm
     if asks and not settings.sends_mail:
         raise FeatureDisabled(422, "email_provider_disabled", "Addresses cannot be confirmed: this server sends no mail")
+    if asked.password or new_email or new_phone:
+        await factors.require_aal2_for_credentials(kit, caller)
     hashed = await _new_password(desk, caller, asked, email) if asked.password is not None else None
     if asks:
         await spend_message(desk, visit, email or "")

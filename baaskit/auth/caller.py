@@ -8,6 +8,7 @@ from uuid import UUID
 
 from starlette.requests import Request
 
+from baaskit.auth.desk import Visit
 from baaskit.auth.limits import client_of
 from baaskit.auth.sessions import Origin
 from baaskit.auth.users import Account, find_account, utc_now
@@ -41,6 +42,14 @@ def origin_of(request: Request) -> Origin:
 def client_key(request: Request) -> str:
     """Whom the limits per address count."""
     return client_of(request.client.host if request.client else None)
+
+
+def visit_of(kit: Kit, request: Request) -> Visit:
+    """What of a request matters beyond its body."""
+    return Visit(
+        client_key(request), origin_of(request), request.query_params.get("redirect_to") or request.headers.get("redirect_to"),
+        request.headers.get("referer"), trusted=is_service(kit, request),
+    )  # fmt: skip
 
 
 def bearer_claims(kit: Kit, request: Request) -> Claims:

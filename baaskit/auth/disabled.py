@@ -9,16 +9,11 @@ from starlette.responses import Response
 
 from baaskit.errors.auth import FeatureDisabled
 
-_NO_FACTOR = (404, "mfa_factor_not_found", "Factor not found")
 _NO_PASSKEYS = (404, "mfa_webauthn_enroll_not_enabled", "Passkeys are disabled")
 _NO_SAML = (404, "saml_provider_disabled", "SAML 2.0 is disabled")
 
 # (methods, path, status, code, message)
 _DISABLED = (
-    ("POST", "/factors", 422, "mfa_totp_enroll_not_enabled", "MFA enroll is disabled"),
-    ("POST", "/factors/{factor_id}/challenge", *_NO_FACTOR),
-    ("POST", "/factors/{factor_id}/verify", *_NO_FACTOR),
-    ("DELETE", "/factors/{factor_id}", *_NO_FACTOR),
     ("GET POST PATCH DELETE", "/passkeys{rest:path}", *_NO_PASSKEYS),
     ("POST", "/sso", *_NO_SAML),
 )

@@ -118,6 +118,34 @@ class UserChange(Asked):
     data: Metadata | None = None
 
 
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("only printable characters are allowed")
+    return text
+
+
+Name = Annotated[str, StringConstraints(max_length=100), AfterValidator(_printable)]
+
+
+class NewFactor(BaseModel):
+    factor_type: Text = Field(description="totp")
+    friendly_name: Name | None = Field(default=None, description="How the user tells its factors apart; unique for the user.")
+    issuer: Name | None = Field(default=None, description="What the authenticator app shows above the code. Default: `mail_brand`.")
+
+
+class Challenge(BaseModel):
+    """Nothing needs to be said."""
+
+
+class FactorProof(BaseModel):
+    challenge_id: UUID | None = None
+    code: Text | None = None
+
+
+class RecoveryCode(BaseModel):
+    code: Text | None = None
+
+
 class AdminUserChange(BaseModel):
     """An admin's change of a user. Metadata is merged key by key; null removes a key."""
 

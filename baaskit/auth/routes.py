@@ -14,9 +14,10 @@ from starlette.responses import Response
 from baaskit import __version__
 from baaskit.auth import accounts, admin, audit, flows, links, oauth, sessions, verify
 from baaskit.auth.body import SmallBodyRoute
-from baaskit.auth.caller import Caller, client_key, is_service, origin_of, require_admin, signed_in
-from baaskit.auth.desk import Desk, Visit
+from baaskit.auth.caller import Caller, require_admin, signed_in, visit_of
+from baaskit.auth.desk import Desk
 from baaskit.auth.disabled import add_disabled
+from baaskit.auth.factor_routes import add_factors
 from baaskit.auth.mailbox import add_mailbox
 from baaskit.auth.oauth import Elsewhere
 from baaskit.auth.oauth_routes import add_providers
@@ -64,6 +65,7 @@ def routes(desk: Desk) -> APIRouter:
     _own_sessions(desk, router)
     _admin(kit, router)
     _admin_help(desk, router)
+    add_factors(desk, router)
     add_mailbox(kit, router)
     add_providers(elsewhere, router, Depends(_owner(kit)))
     add_disabled(router)
@@ -106,7 +108,7 @@ def _signing_in(desk: Desk, router: APIRouter, elsewhere: Elsewhere) -> None:
     @router.post("/signup", responses=_SESSION)
     async def sign_up(request: Request, asked: SignUp) -> Response:
         """A session; the bare user when its address must be confirmed first."""
-        return answer(await accounts.sign_up(desk, asked, _visit(kit, request)))
+        return answer(await accounts.sign_up(desk, asked, visit_of(kit, request)))
 
     @router.post("/token", responses=_SESSION)
     async def token(
@@ -114,12 +116,12 @@ def _signing_in(desk: Desk, router: APIRouter, elsewhere: Elsewhere) -> None:
     ) -> Response:
         """Exchange a password, a refresh token, a flow's code or a provider's ID token for a session."""
         if grant_type == "password":
-            return answer(await accounts.sign_in(desk, asked, _visit(kit, request)))
+            return answer(await accounts.sign_in(desk, asked, visit_of(kit, request)))
         if grant_type == "pkce":
-            return answer(await verify.exchange(desk, asked, _visit(kit, request)))
+            return answer(await verify.exchange(desk, asked, visit_of(kit, request)))
         if grant_type == "id_token":
             caller = await owner(request) if asked.link_identity else None
-            return answer(await oauth.by_id_token(elsewhere, asked, _visit(kit, request), caller))
+            return answer(await oauth.by_id_token(elsewhere, asked, visit_of(kit, request), caller))
         if grant_type == "refresh_token":
             return answer(await accounts.refresh(kit, asked))
         raise UnsupportedGrant()
@@ -132,7 +134,7 @@ def _signing_in(desk: Desk, router: APIRouter, elsewhere: Elsewhere) -> None:
         if scope != "local" and caller.is_impersonated:
             raise ImpersonationRefused()
         chosen: Literal["global", "local", "others"] = scope  # type: ignore[assignment]
-        await accounts.sign_out(kit, caller, chosen, _visit(kit, request))
+        await accounts.sign_out(kit, caller, chosen, visit_of(kit, request))
         return Response(status_code=204)
 
 
@@ -142,31 +144,31 @@ def _without_password(desk: Desk, router: APIRouter) -> None:
     @router.post("/otp")
     async def otp(request: Request, asked: OneTimePassword) -> Response:
         """Send a link and a code to sign in with. The answer is the same whoever has the address."""
-        return answer(await flows.one_time_password(desk, asked, _visit(kit, request)))
+        return answer(await flows.one_time_password(desk, asked, visit_of(kit, request)))
 
     @router.post("/magiclink", include_in_schema=False)
     async def magic_link(request: Request, asked: OneTimePassword) -> Response:
-        return answer(await flows.one_time_password(desk, asked, _visit(kit, request)))
+        return answer(await flows.one_time_password(desk, asked, visit_of(kit, request)))
 
     @router.post("/recover")
     async def recover(request: Request, asked: Recovery) -> Response:
         """Send a link with which a new password can be chosen. The answer is the same whoever has the address."""
-        return answer(await flows.recover(desk, asked, _visit(kit, request)))
+        return answer(await flows.recover(desk, asked, visit_of(kit, request)))
 
     @router.post("/resend")
     async def resend(request: Request, asked: Resend) -> Response:
         """Send once more what a sign-up or a change of address sent."""
-        return answer(await flows.resend(desk, asked, _visit(kit, request)))
+        return answer(await flows.resend(desk, asked, visit_of(kit, request)))
 
     @router.post("/verify", responses=_SESSION)
     async def verify_code(request: Request, asked: Verification) -> Response:
         """A session for a code, or for the token of a link."""
-        return answer(await verify.verify(desk, asked, _visit(kit, request)))
+        return answer(await verify.verify(desk, asked, visit_of(kit, request)))
 
     @router.get("/verify", status_code=303, response_class=Response)
     async def follow_link(request: Request, token: str = "", token_hash: str = "", type: str = "") -> Response:
         """A mail's link: leads on to `redirect_to` with a session in the fragment, a code in the query (PKCE), or an error in both."""
-        target = await verify.follow(desk, type, token or token_hash, _visit(kit, request))
+        target = await verify.follow(desk, type, token or token_hash, visit_of(kit, request))
         # The address that led here must not travel on: it held the token.
         return Response(status_code=303, headers={"Location": target, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
 
@@ -180,7 +182,7 @@ def _own_account(desk: Desk, router: APIRouter) -> None:
     @router.get("/reauthenticate")
     async def reauthenticate(request: Request, caller: Caller = owner) -> Response:
         """Send the caller a code (`nonce`) that a change of password may ask for."""
-        return answer(await flows.reauthenticate(desk, caller, _visit(kit, request)))
+        return answer(await flows.reauthenticate(desk, caller, visit_of(kit, request)))
 
     @router.get("/user", responses=_USER)
     async def get_user(caller: Caller = current) -> Response:
@@ -190,7 +192,7 @@ def _own_account(desk: Desk, router: APIRouter) -> None:
     @router.put("/user", responses=_USER)
     async def put_user(request: Request, asked: UserChange, caller: Caller = owner) -> Response:
         """Change the calling user."""
-        return answer(await accounts.change_user(desk, caller, asked, _visit(kit, request)))
+        return answer(await accounts.change_user(desk, caller, asked, visit_of(kit, request)))
 
 
 def _own_sessions(desk: Desk, router: APIRouter) -> None:
@@ -228,23 +230,17 @@ def _admin_help(desk: Desk, router: APIRouter) -> None:
 
     @router.post("/invite", responses=_USER, dependencies=guarded)
     async def invite(request: Request, asked: Invitation) -> Response:
-        return answer(await links.invite(desk, asked, _visit(kit, request)))
+        return answer(await links.invite(desk, asked, visit_of(kit, request)))
 
     @router.post("/admin/generate_link", responses=_USER, dependencies=guarded)
     async def generate_link(request: Request, asked: LinkRequest) -> Response:
         """A link and its code, sent to nobody."""
-        return answer(await links.generate_link(desk, asked, _visit(kit, request)))
+        return answer(await links.generate_link(desk, asked, visit_of(kit, request)))
 
     @router.post("/admin/users/{user_id}/impersonate", dependencies=guarded)
     async def impersonate(user_id: str, request: Request, asked: Impersonation) -> Response:
         """A short token to look at the app as this user sees it."""
-        return answer(await links.impersonate(desk, require_admin(kit, request), _id(user_id), asked, _visit(kit, request)))
-
-    @router.get("/admin/users/{user_id}/factors", dependencies=guarded)
-    async def factors(user_id: str) -> Response:
-        """Second factors; there are none yet."""
-        await admin.get(kit, _id(user_id))
-        return answer([])
+        return answer(await links.impersonate(desk, require_admin(kit, request), _id(user_id), asked, visit_of(kit, request)))
 
     @router.get("/admin/users/{user_id}/sessions", dependencies=guarded)
     async def list_sessions(user_id: str) -> Response:
@@ -325,13 +321,6 @@ def _session_id(text: str) -> str:
         return str(UUID(text))
     except ValueError as problem:
         raise OtherSessionNotFound() from problem
-
-
-def _visit(kit: Kit, request: Request) -> Visit:
-    return Visit(
-        client_key(request), origin_of(request), request.query_params.get("redirect_to") or request.headers.get("redirect_to"),
-        request.headers.get("referer"), trusted=is_service(kit, request),
-    )  # fmt: skip
 
 
 def _id(text: str) -> str:

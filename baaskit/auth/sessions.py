@@ -112,7 +112,7 @@ def _refresh_steps(kit: Kit, key: bytes, token: str, now: datetime) -> Script[Re
             return Refreshed(session["user_id"], session, active)
         yield delete(t.sessions).where(t.sessions.c.id == session["id"])
         return Ended(str(session["id"]), RefreshTokenAlreadyUsed())
-    following = successor(key, token)
+    following = successor(key, digest(token))
     yield insert(t.refresh_tokens).values(token_hash=digest(following), parent_id=given["id"], session_id=session["id"], created_at=now)
     yield update(t.refresh_tokens).where(t.refresh_tokens.c.id == given["id"]).values(used_at=now)
     yield update(t.sessions).where(t.sessions.c.id == session["id"]).values(refreshed_at=now, updated_at=now)
@@ -137,7 +137,7 @@ def _token_steps(t: Tables, token: str) -> Script[Row | None]:
 def _active_steps(t: Tables, key: bytes, token: str) -> Script[tuple[str | None, int]]:
     """The unused token at the end of the chain that begins with `token`, and how many steps away it is."""
     for distance in range(1, _LONGEST_CHAIN + 1):
-        token = successor(key, token)
+        token = successor(key, digest(token))
         row = yield from _token_steps(t, token)
         if row is None:
             break
@@ -159,6 +159,32 @@ async def end_session(kit: Kit, user_id: str, session_id: str | None, now: datet
     ended = await kit.database.run(lambda: end_sessions_steps(t, user_id, only=session_id))
     revoke_here(kit, ended, now)
     return ended
+
+
+def raise_steps(kit: Kit, session: Row, method: str, now: datetime) -> Script[Opened]:
+    """The session after a second factor (`method` for `amr`) was proven: `aal2`, and the token that follows its active one, so that
+    another tab which refreshes meanwhile with the old one is not signed out."""
+    t = kit.database.tables
+    r = t.refresh_tokens
+    amr = [entry for entry in session["amr"] if entry["method"] != method] + [{"method": method, "timestamp": int(now.timestamp())}]
+    [raised] = (
+        yield update(t.sessions).where(t.sessions.c.id == session["id"]).values(aal="aal2", amr=amr, updated_at=now).returning(t.sessions)
+    )
+    live = (r.c.session_id == session["id"]) & r.c.used_at.is_(None) & ~r.c.revoked
+    active = yield select(r.c.id, r.c.token_hash).where(live).order_by(r.c.id.desc()).limit(1)
+    token = successor(refresh_key(kit), active[0]["token_hash"]) if active else new_refresh_token()
+    parent = active[0]["id"] if active else None
+    yield update(r).where(r.c.id == parent).values(used_at=now)
+    yield insert(r).values(token_hash=digest(token), parent_id=parent, session_id=session["id"], created_at=now)
+    return raised, token
+
+
+def lower_steps(t: Tables, user_id: str, methods: frozenset[str], now: datetime) -> Script[None]:
+    """The user's sessions fall back to `aal1`, and forget `methods`. Access tokens that exist say `aal2` until they expire."""
+    rows = yield select(t.sessions.c.id, t.sessions.c.amr).where(t.sessions.c.user_id == user_id, t.sessions.c.aal == "aal2")
+    for row in rows:
+        amr = [entry for entry in row["amr"] if entry["method"] not in methods]
+        yield update(t.sessions).where(t.sessions.c.id == row["id"]).values(aal="aal1", amr=amr, updated_at=now)
 
 
 def end_sessions_steps(t: Tables, user_id: str, *, only: str | None = None, keep: str | None = None) -> Script[list[str]]:

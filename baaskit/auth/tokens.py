@@ -1,6 +1,6 @@
 """The two tokens of a session: the access token's claims, and refresh tokens that are stored as hashes only.
 
-A refresh token's successor is derived from it: `HMAC(key, token)`. So whoever repeats a refresh (two tabs, a lost
+A refresh token's successor is derived from its hash: `HMAC(key, digest)`. So whoever repeats a refresh (two tabs, a lost
 answer) can be given the very token that the first refresh gave, although the database cannot tell it.
 """
 
@@ -23,9 +23,9 @@ def new_refresh_token() -> str:
     return secrets.token_urlsafe(_TOKEN_CHARACTERS * 6 // 8)
 
 
-def successor(key: bytes, token: str) -> str:
-    """The token that follows `token`; `key` is `refresh_key(kit)`."""
-    return base64.urlsafe_b64encode(hmac.digest(key, token.encode(), "sha256"))[:_TOKEN_CHARACTERS].decode()
+def successor(key: bytes, stored: str) -> str:
+    """The token that follows the one whose `digest` is `stored`; `key` is `refresh_key(kit)`."""
+    return base64.urlsafe_b64encode(hmac.digest(key, stored.encode(), "sha256"))[:_TOKEN_CHARACTERS].decode()
 
 
 def refresh_key(kit: Kit) -> bytes:

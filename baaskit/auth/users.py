@@ -31,6 +31,11 @@ class Account:
     def id(self) -> str:
         return str(self.user["id"])
 
+    @property
+    def has_second_factor(self) -> bool:
+        """Whether a session needs more than its sign-in to be `aal2`."""
+        return any(factor["status"] == "verified" for factor in self.user["factors"])
+
     def is_banned(self, now: datetime) -> bool:
         until = self.user["banned_until"]
         return until is not None and until > now
@@ -209,12 +214,20 @@ async def delete_user(kit: Kit, user_id: str, *, soft: bool, now: datetime) -> N
             yield delete(t.users).where(t.users.c.id == user_id)
             return ended
         yield delete(t.identities).where(t.identities.c.user_id == user_id)
-        yield delete(t.one_time_tokens).where(t.one_time_tokens.c.user_id == user_id)
+        for table in (t.one_time_tokens, t.factors, t.recovery_codes):
+            yield delete(table).where(table.c.user_id == user_id)
         gone = dict.fromkeys(("email", "phone", "encrypted_password", "new_email", "username"))
         yield (
             update(t.users)
             .where(t.users.c.id == user_id)
-            .values(**gone, raw_user_meta_data={}, raw_app_meta_data={}, deleted_at=account.user["deleted_at"] or now, updated_at=now)
+            .values(
+                **gone,
+                raw_user_meta_data={},
+                raw_app_meta_data={},
+                factors=[],
+                deleted_at=account.user["deleted_at"] or now,
+                updated_at=now,
+            )
         )
         return ended
 

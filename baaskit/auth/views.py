@@ -30,6 +30,19 @@ class IdentityView(BaseModel):
     updated_at: datetime
 
 
+class FactorView(BaseModel):
+    """A second factor: `totp` or `webauthn`, `verified` or `unverified`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str
+    friendly_name: str | None = None
+    factor_type: str
+    status: str
+    created_at: datetime
+    updated_at: datetime
+
+
 class UserView(BaseModel):
     """A user. Moments that have not happened are left out; an address that is not set is empty text."""
 
@@ -54,6 +67,7 @@ class UserView(BaseModel):
     app_metadata: dict[str, Any]
     user_metadata: dict[str, Any]
     identities: list[IdentityView]
+    factors: list[FactorView] | None = None
     created_at: datetime
     updated_at: datetime
     is_anonymous: bool
@@ -104,6 +118,7 @@ def user_json(user: Row, identities: list[Row]) -> dict[str, Any]:
     return shown | {
         "app_metadata": user["raw_app_meta_data"], "user_metadata": user["raw_user_meta_data"],
         "identities": [_identity_json(identity) for identity in identities],
+        **({"factors": user["factors"]} if user["factors"] else {}),
         "created_at": moment(user["created_at"]), "updated_at": moment(user["updated_at"]), "is_anonymous": user["is_anonymous"],
     }  # fmt: skip
 

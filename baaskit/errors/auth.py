@@ -162,6 +162,55 @@ class ReauthenticationInvalid(AuthError):
     status, code = 422, "reauthentication_not_valid"
 
 
+# ---- second factors --------------------------------------------------------------------------------------------------
+
+
+class FactorNotFound(AuthError):
+    """Factor not found"""
+
+    status, code = 404, "mfa_factor_not_found"
+
+
+class ChallengeNotFound(AuthError):
+    """MFA factor with the provided challenge ID not found"""
+
+    status, code = 422, "mfa_factor_not_found"
+
+
+class ChallengeExpired(AuthError):
+    """MFA challenge has expired, verify against another challenge or create a new challenge."""
+
+    status, code = 422, "mfa_challenge_expired"
+
+
+class FactorNameConflict(AuthError):
+    """A factor with the friendly name for this user already exists"""
+
+    status, code = 422, "mfa_factor_name_conflict"
+
+
+class TooManyFactors(AuthError):
+    """Maximum number of verified factors reached, unenroll to continue"""
+
+    status, code = 422, "too_many_enrolled_mfa_factors"
+
+
+class FactorVerificationFailed(AuthError):
+    """Invalid TOTP code entered"""
+
+    status, code = 422, "mfa_verification_failed"
+
+
+class InsufficientAal(AuthError):
+    """AAL2 required to enroll a new factor"""
+
+    status, code = 403, "insufficient_aal"
+
+    def __init__(self, message: str | None = None, status: int = 403) -> None:
+        super().__init__(message, hint="Challenge and verify a factor first: the session then has aal2.")
+        self.status = status
+
+
 # ---- who calls -------------------------------------------------------------------------------------------------------
 
 

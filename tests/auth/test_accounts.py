@@ -120,7 +120,6 @@ async def test_the_token_gets_its_own_user_and_the_password_signs_in_again(rig: 
         ("/token", {}, (400, "invalid_credentials"), "unsupported_grant_type"),
         ("/recover", {"email": "ada@example.com"}, (422, "email_provider_disabled"), None),
         ("/otp", {"email": "ada@example.com"}, (422, "otp_disabled"), None),
-        ("/factors", {"factor_type": "totp"}, (422, "mfa_totp_enroll_not_enabled"), None),
         ("/nothing/here", {}, (404, "validation_failed"), None),
     ],
 )

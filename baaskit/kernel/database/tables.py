@@ -201,6 +201,7 @@ class Tables:
             Column("new_email", Text), Column("last_sign_in_at", Moment()), Column("banned_until", Moment()), Column("deleted_at", Moment()),
             self._object("raw_app_meta_data"), self._object("raw_user_meta_data"), self._flag("is_anonymous"),
             self._at(), self._at("updated_at"), Column("username", Text), Column("email_proven_at", Moment()),
+            Column("factors", Json(), nullable=False, server_default=text("'[]'")),
         )  # fmt: skip
         Index("users_username_key", self.users.c.username, unique=True)
         self.identities = self._table(
@@ -251,6 +252,31 @@ class Tables:
             Column("actor", Text, nullable=False), Column("ip", Text), self._object("details"),
         )  # fmt: skip
         Index("audit_log_entries_at_idx", self.audit_log.c.at)
+        self._define_factors()
+
+    def _define_factors(self) -> None:
+        """Second factors and passkeys; `users.factors` is what clients see of them."""
+        self.factors = self._table(
+            "auth", "mfa_factors", self._id(), self._user(), Column("factor_type", Text, nullable=False),
+            Column("friendly_name", Text, nullable=False, server_default=""), self._flag("verified"), Column("secret", Text),
+            Column("last_counter", BigInteger), Column("credential_id", Text, unique=True), self._object("credential"),
+            Column("failures", Integer, nullable=False, server_default=text("0")), Column("locked_until", Moment()),
+            self._at(), self._at("updated_at"),
+        )  # fmt: skip
+        self.challenges = self._table(
+            "auth", "mfa_challenges", self._id(), self._user(nullable=True), self._refers("factor_id", "auth.mfa_factors.id", nullable=True),
+            Column("session_id", Uid()), self._object("data"), Column("expires_at", Moment(), nullable=False), self._at(),
+        )  # fmt: skip
+        self.recovery_codes = self._table(
+            "auth", "mfa_recovery_codes", self._id(), self._user(), Column("code_hash", Text, nullable=False), self._at()
+        )
+        for table, column in (
+            (self.factors, "user_id"),
+            (self.challenges, "factor_id"),
+            (self.challenges, "expires_at"),
+            (self.recovery_codes, "user_id"),
+        ):
+            Index(f"{table.name.split('.')[-1]}_{column}_idx", table.c[column])
 
     def _define_storage(self) -> None:
         self.buckets = self._table(
