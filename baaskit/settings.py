@@ -45,7 +45,7 @@ class ProviderSettings(BaseModel):
     @field_validator("issuer", mode="after")
     @classmethod
     def _address(cls, value: str | None) -> str | None:
-        if value is not None and not re.match(r"https://[^/@]+|http://(127\.0\.0\.1|\[::1\]|localhost)(:\d+)?(/|$)", value):
+        if value is not None and not re.match(r"https://[^/@]+(/|$)|http://(127\.0\.0\.1|\[::1\]|localhost)(:\d+)?(/|$)", value):
             raise ValueError("must be an address such as https://accounts.example.com")
         return value
 
