@@ -207,6 +207,13 @@ class Settings(BaseSettings):
         description="Sign-in with accounts elsewhere: a table `[providers.google]` with `client_id` and `client_secret` for `apple`, `azure` (Microsoft), "
         "`discord`, `github`, `gitlab`, `google`; any other name needs `issuer`, too. See [add a provider](../howto/add-google.md). In a variable: a JSON object.",
     )
+    webauthn_rp_id: str | None = Field(
+        None,
+        description="Domain that security keys and passkeys belong to; changing it makes them useless. Default: the host of `site_url`.",
+    )
+    webauthn_origins: Words = Field(
+        (), description="Origins of pages that may ask for a security key, like `https://shop.example`. Default: the origin of `site_url`."
+    )
     usernames: bool = Field(
         False,
         description="Users may have a unique name (`data.username`), sign in with it in place of the address, and sign up with it alone.",
@@ -297,7 +304,7 @@ class Settings(BaseSettings):
         host = "127.0.0.1" if self.host in ("0.0.0.0", "::", "") else self.host  # noqa: S104  (compared, not bound)
         return self.public_url or f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
-    @field_validator("exposed_schemas", "extra_search_path", "cors_origins", "redirect_allow", mode="before")
+    @field_validator("exposed_schemas", "extra_search_path", "cors_origins", "redirect_allow", "webauthn_origins", mode="before")
     @classmethod
     def _words(cls, value: object) -> object:
         return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value

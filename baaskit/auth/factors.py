@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from sqlalchemy import delete, insert, select, update
 
-from baaskit.auth import audit, sessions, totp, users
+from baaskit.auth import audit, sessions, totp, users, webauthn_keys
 from baaskit.auth.caller import Caller
 from baaskit.auth.desk import Desk, Visit
 from baaskit.auth.requests import Challenge, FactorProof, NewFactor
@@ -47,7 +47,8 @@ REST_SECONDS = 30  # doubled with each further wrong code; three codes of a mill
 LONGEST_REST_SECONDS = 3600
 CHALLENGES_PER_WINDOW = 60  # of a user in 5 minutes
 STALE = timedelta(minutes=30)  # an enrolment that nobody finished
-METHODS = frozenset({"totp", "mfa/webauthn", "mfa/recovery_code"})  # entries of `amr` that a removed factor takes away
+_METHOD_OF = {"totp": "totp", "webauthn": "mfa/webauthn"}  # type of a factor → entry of `amr`
+METHODS = frozenset({*_METHOD_OF.values(), "mfa/recovery_code"})  # entries of `amr` that a removed factor takes away
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +62,11 @@ async def enroll(desk: Desk, caller: Caller, asked: NewFactor, visit: Visit) -> 
     """A new factor; it counts once it has been verified. Raises InsufficientAal, TooManyFactors, FactorNameConflict."""
     if asked.factor_type == "phone":
         raise FeatureDisabled(422, "mfa_phone_enroll_not_enabled", "MFA enroll is disabled for Phone")
-    if asked.factor_type != "totp":
-        raise ValidationFailed("factor_type needs to be TOTP")
+    if asked.factor_type not in ("totp", "webauthn"):
+        raise ValidationFailed("factor_type needs to be TOTP or WebAuthn")
     kit, now = desk.kit, utc_now()
     t, factor_id, name = kit.database.tables, str(uuid4()), asked.friendly_name or ""
-    secret = totp.new_secret()
+    secret = totp.new_secret() if asked.factor_type == "totp" else None
 
     def script() -> Script[Account]:
         account, session = yield from own_session_steps(t, caller)
@@ -73,13 +74,15 @@ async def enroll(desk: Desk, caller: Caller, asked: NewFactor, visit: Visit) -> 
         yield from _make_room_steps(t, account.id, asked.factor_type, name, now)
         yield insert(t.factors).values(
             id=factor_id, user_id=account.id, factor_type=asked.factor_type, friendly_name=name,
-            secret=totp.seal(sealing_key(kit), secret, factor_id), created_at=now, updated_at=now,
+            secret=totp.seal(sealing_key(kit), secret, factor_id) if secret else None, created_at=now, updated_at=now,
         )  # fmt: skip
         yield from show_steps(t, account.id)
         yield audit.entry(t, "factor_in_progress", account.id, ip=visit.origin.ip, factor=factor_id, type=asked.factor_type)
         return account
 
     account = await kit.database.run(script)
+    if secret is None:
+        return {"id": factor_id, "type": "webauthn", "friendly_name": name}
     user = account.user
     uri = totp.uri_of(secret, asked.issuer or kit.settings.brand, user["email"] or user["phone"] or user["username"] or user["id"])
     shown = {"qr_code": totp.picture_of(uri), "secret": secret, "uri": uri}
@@ -92,17 +95,28 @@ async def challenge(desk: Desk, caller: Caller, factor_id: str, asked: Challenge
     t, made, until = kit.database.tables, str(uuid4()), now + timedelta(seconds=CHALLENGE_SECONDS)
     await desk.limits.take("mfa challenge", caller.account.id, CHALLENGES_PER_WINDOW)
 
-    def script() -> Script[Row]:
-        yield from own_session_steps(t, caller)
-        factor = yield from _factor_steps(t, caller.account.id, factor_id)
+    if asked.webauthn is not None:
+        webauthn_keys.check_rp_id(kit.settings, asked.webauthn.rp_id)
+        await webauthn_keys.load()
+
+    def script() -> Script[dict[str, Any]]:
+        account, _ = yield from own_session_steps(t, caller)
+        factor = yield from _factor_steps(t, account.id, factor_id)
+        shown, data = {"id": made, "type": factor["factor_type"], "expires_at": int(until.timestamp())}, {}
+        if factor["factor_type"] == "webauthn":
+            if asked.webauthn is None:
+                raise ValidationFailed("a challenge of a WebAuthn factor needs webauthn: {rpId}")
+            others = yield select(t.factors).where(t.factors.c.user_id == account.id, t.factors.c.verified)
+            kind, options = webauthn_keys.options_of(kit, account, factor, others)
+            data = {"challenge": options["challenge"]}
+            shown["webauthn"] = {"type": kind, "credential_options": {"publicKey": options}}
         yield delete(t.challenges).where(t.challenges.c.expires_at <= now)
         yield insert(t.challenges).values(
-            id=made, user_id=caller.account.id, factor_id=factor_id, session_id=caller.session_id, expires_at=until, created_at=now
+            id=made, user_id=account.id, factor_id=factor_id, session_id=caller.session_id, data=data, expires_at=until, created_at=now
         )
-        return factor
+        return shown
 
-    factor = await kit.database.run(script)
-    return {"id": made, "type": factor["factor_type"], "expires_at": int(until.timestamp())}
+    return await kit.database.run(script)
 
 
 async def verify(desk: Desk, caller: Caller, factor_id: str, asked: FactorProof, visit: Visit) -> dict[str, Any]:
@@ -113,9 +127,15 @@ async def verify(desk: Desk, caller: Caller, factor_id: str, asked: FactorProof,
     if not asked.challenge_id:
         raise ValidationFailed("challenge_id must be given")
     kit, now = desk.kit, utc_now()
-    t = kit.database.tables
+    t, key_answer = kit.database.tables, asked.webauthn
+    if key_answer is not None:
+        webauthn_keys.check_rp_id(kit.settings, key_answer.rp_id)
+        await webauthn_keys.load()
 
-    def prove(factor: Row) -> Proof:
+    def prove(factor: Row, challenge: Row) -> Proof:
+        if factor["factor_type"] == "webauthn":
+            answer = key_answer.credential_response if key_answer is not None else None
+            return Proof(webauthn_keys.check(kit.settings, factor, challenge["data"]["challenge"], answer) if answer else None)
         secret = totp.unseal(sealing_key(kit), factor["secret"] or "", factor_id)
         if secret is None:
             fact("auth.factor_unreadable", factor=factor_id, reason="sealed with another secret of the project")
@@ -133,12 +153,14 @@ async def verify(desk: Desk, caller: Caller, factor_id: str, asked: FactorProof,
             return ChallengeNotFound()
         if found[0]["expires_at"] <= now:
             return ChallengeExpired()
-        refused = yield from _prove_steps(t, factor, prove, now)
+        if factor["factor_type"] == "webauthn":  # one answer to one challenge: many passkeys do not count
+            yield delete(c).where(c.c.id == str(asked.challenge_id))
+        refused = yield from _prove_steps(t, factor, lambda row: prove(row, found[0]), now)
         if refused is not None:
             return refused
         yield delete(c).where(c.c.id == str(asked.challenge_id))
         ended = yield from _first_proof_steps(t, account, factor, session, now)
-        opened = yield from sessions.raise_steps(kit, session, factor["factor_type"], now)
+        opened = yield from sessions.raise_steps(kit, session, _METHOD_OF[factor["factor_type"]], now)
         yield audit.entry(t, "mfa_code_login", account.id, ip=visit.origin.ip, factor=factor_id, type=factor["factor_type"])
         changed = yield from users.load_steps(t, account.id)
         assert changed is not None
@@ -290,7 +312,9 @@ def _prove_steps(t: Tables, factor: Row, prove: Callable[[Row], Proof], now: dat
         rest = min(LONGEST_REST_SECONDS, REST_SECONDS * 2 ** min(failures - FREE_TRIES, 10)) if failures >= FREE_TRIES else 0
         until = now + timedelta(seconds=rest) if rest else None
         yield update(f).where(f.c.id == factor["id"]).values(failures=failures, locked_until=until)
-        return FactorVerificationFailed()
+        return FactorVerificationFailed("Invalid WebAuthn response" if factor["factor_type"] == "webauthn" else None)
+    if "credential_id" in changes and (yield select(f.c.id).where(f.c.credential_id == changes["credential_id"])):
+        return FactorVerificationFailed("This security key is in use already")
     yield update(f).where(f.c.id == factor["id"]).values(failures=0, locked_until=None, **changes)
     return None
 

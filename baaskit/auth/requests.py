@@ -128,18 +128,32 @@ Name = Annotated[str, StringConstraints(max_length=100), AfterValidator(_printab
 
 
 class NewFactor(BaseModel):
-    factor_type: Text = Field(description="totp")
+    factor_type: Text = Field(description="totp or webauthn")
     friendly_name: Name | None = Field(default=None, description="How the user tells its factors apart; unique for the user.")
     issuer: Name | None = Field(default=None, description="What the authenticator app shows above the code. Default: `mail_brand`.")
 
 
+class WebauthnChallenge(BaseModel):
+    """Which domain the page is of. `rpOrigins`, which clients send too, is not asked: the server knows its pages."""
+
+    rp_id: Text | None = Field(default=None, alias="rpId")
+
+
 class Challenge(BaseModel):
-    """Nothing needs to be said."""
+    webauthn: WebauthnChallenge | None = Field(default=None, description="For a factor of that type.")
+
+
+class WebauthnAnswer(WebauthnChallenge):
+    type: Text | None = Field(default=None, description="create or request")
+    credential_response: dict[str, Any] | None = Field(default=None, description="What the browser made, as JSON (WebAuthn level 3).")
 
 
 class FactorProof(BaseModel):
+    """`code` of an authenticator app, or `webauthn`."""
+
     challenge_id: UUID | None = None
     code: Text | None = None
+    webauthn: WebauthnAnswer | None = None
 
 
 class RecoveryCode(BaseModel):

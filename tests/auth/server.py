@@ -32,7 +32,7 @@ def serve(database_url: str, folder: Path, **settings: Any) -> Iterator[Running]
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    app = App(load_settings(folder, {}, database_url=database_url, port=port, **settings), functions=functions)
+    app = App(load_settings(folder, {}, database_url=database_url, port=port, **settings), functions=functions, public=folder / "public")
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", lifespan="on"))
     thread = threading.Thread(target=server.run)
     thread.start()
