@@ -89,13 +89,14 @@ class App:
             return
         self._running = True
         await self.kit.database.start()
-        if prepare is not None:
-            try:
+        try:
+            if prepare is not None:
                 await prepare(self.kit.database)
-            except BaseException:
-                self._running = False
-                await self.kit.database.stop()
-                raise
+            await self.auth.check()
+        except BaseException:
+            self._running = False
+            await self.kit.database.stop()
+            raise
         await self.kit.changes.start()
         await self.auth.start()
         await self.storage.start()

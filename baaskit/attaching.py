@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,6 +29,7 @@ class Users:
 
     table: str
     id: str = "id"
+    sign_in: Mapping[str, str] = field(default_factory=dict)  # setting → column; empty: nobody signs in by its passwords
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,8 @@ class Plan:
                 for r in found.relations
             ],
             "not_exposable": list(found.hidden), "installs": [] if found.installed else installs(self.url), "capture": "off",
-            "uid_type": self.uid_type, "users_table": self.users.table if self.users else None, "wrote": written,
+            "uid_type": self.uid_type, "users_table": self.users.table if self.users else None,
+            "sign_in": bool(self.users and self.users.sign_in), "wrote": written,
             "problems": [{"message": message, "hint": hint} for message, hint in found.problems],
         }  # fmt: skip
 
@@ -111,11 +114,11 @@ async def _uid_type(url: str, users: Users) -> str:
     columns = await columns_of(url, TableName(head, tail) if dot and url.startswith("postgresql") else TableName("public", users.table))
     if not columns:
         raise CannotAttach(f"There is no table {users.table}.", hint="Name it as table or schema.table, without quotes.")
-    if users.id not in columns:
-        near = nearest(users.id, columns)
-        raise CannotAttach(
-            f"{users.table} has no column {users.id}.", hint=f"Perhaps you meant {near}." if near else f"It has: {', '.join(columns)}"
-        )
+    for own in (users.id, *users.sign_in.values()):
+        if own not in columns:
+            near = nearest(own, columns)
+            hint = f"Perhaps you meant {near}." if near else f"It has: {', '.join(columns)}"
+            raise CannotAttach(f"{users.table} has no column {own}.", hint=hint)
     kind, is_key = columns[users.id]
     if not is_key:
         raise CannotAttach(
@@ -140,6 +143,8 @@ def _settings_text(url: str, schemas: tuple[str, ...], uid_type: str, users: Use
     ]
     if users is not None:
         lines += ["", f"# auth.uid() is {users.table}.{users.id}: the claim `sub` of a token, as text.", f'uid_type = "{uid_type}"']
+        asked = {"users_table": users.table, "users_id": users.id, **users.sign_in} if users.sign_in else {}
+        lines += [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in asked.items()]
     return "\n".join(lines) + "\n"
 
 

@@ -246,6 +246,10 @@ def attach(
     ] = None,
     users: Annotated[str | None, typer.Option(help="The app's own table of users: auth.uid() is its id.")] = None,
     users_id: Annotated[str, typer.Option(help="Its key.")] = "id",
+    users_password: Annotated[str | None, typer.Option(help="Its column of password hashes: people sign in by them.")] = None,
+    users_login: Annotated[str, typer.Option(help="Its column that they name at sign-in.")] = "email",
+    users_email: Annotated[str | None, typer.Option(help="Its column of addresses, for auth.email().")] = None,
+    users_active: Annotated[str | None, typer.Option(help="Its column that is true for those who may sign in.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; change nothing.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -255,7 +259,9 @@ def attach(
     """
     from baaskit import attaching
 
-    mapped = attaching.Users(users, users_id) if users else None
+    sign_in = {"users_login": users_login, "users_password": users_password, "users_email": users_email, "users_active": users_active}
+    asked = {key: name for key, name in sign_in.items() if name} if users_password else {}
+    mapped = attaching.Users(users, users_id, asked) if users else None
 
     async def work() -> tuple[attaching.Plan, list[str]]:
         plan = await attaching.prepare(url, folder, tuple(schema or ()), mapped)
@@ -283,7 +289,8 @@ def _tell_attached(report: dict[str, Any], folder: Path, *, dry_run: bool) -> No
     say("installs", *(report["installs"] or ["nothing: ours are there already; the structure of today is noted"]))
     say("capture", "off: no triggers; live queries of these tables are refused until baaskit.toml says triggers or polling")
     if report["users_table"]:
-        say("users", f"{report['users_table']}; auth.uid() is {report['uid_type']}")
+        signing = "by its passwords" if report["sign_in"] else "not here: another service signs tokens"
+        say("users", f"{report['users_table']}; auth.uid() is {report['uid_type']}; sign-in {signing}")
     noted = [f"{one['name']}: {note}" for one in report["tables"] for note in one["notes"]]
     say("note", *noted[:20], *([f"… and {len(noted) - 20} more (--json)"] if len(noted) > 20 else []))
     lacking = [f"{one['name']}: the role may not {', '.join(one['lacks'])}" for one in report["tables"] if one["lacks"]]

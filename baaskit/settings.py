@@ -118,6 +118,26 @@ class Settings(BaseSettings):
         "uuid", description="Type of `auth.uid()`: that of the ids in tokens (claim `sub`). A subject of another form owns nothing."
     )
 
+    users_table: str | None = Field(
+        None,
+        description="The app's own table of users (`customers`, `sales.people`): people sign in by its passwords, and exist as long as their "
+        "row does. Sign-up is off, the table is only read, its `users_password` is never shown by any API, its changes are not captured.",
+    )
+    users_id: str = Field("id", description="Column of `users_table` with the ids, of the type `uid_type`: `auth.uid()` and the user's id.")
+    users_login: str = Field(
+        "email", description="Column of `users_table` that people name at sign-in (sent as `email`), a name or an address."
+    )
+    users_password: str = Field(
+        "password",
+        description="Column of `users_table` with password hashes: argon2, bcrypt, scrypt or PBKDF2, in Django's spelling or the usual one.",
+    )
+    users_email: str | None = Field(
+        None, description="Column of `users_table` with addresses, for `auth.email()`. It is not taken as proven."
+    )
+    users_active: str | None = Field(
+        None, description="Column of `users_table` that is true for those who may sign in. Whoever is not ends at the next refresh."
+    )
+
     host: str = Field("127.0.0.1", description="Address to listen on. `0.0.0.0` opens the server to the network.")
     port: int = Field(54321, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     public_url: str | None = Field(
@@ -218,7 +238,10 @@ class Settings(BaseSettings):
         False,
         description="Users may have a unique name (`data.username`), sign in with it in place of the address, and sign up with it alone.",
     )
-    disable_signup: bool = Field(False, description="Nobody can sign up; users are created by an admin.")
+    disable_signup: bool = Field(
+        default_factory=lambda data: bool(data.get("users_table")),
+        description="Nobody can sign up; users are created by an admin. Default: `false`; with a `users_table` always `true`.",
+    )
     anonymous_users: bool = Field(False, description="Visitors may sign in without an address.")
     password_min_length: int = Field(6, ge=6, le=72, description="Fewest characters of a password.")
     sign_in_limit_per_address: int = Field(
@@ -276,8 +299,16 @@ class Settings(BaseSettings):
     def dialect(self) -> Literal["sqlite", "postgresql"]:
         return "sqlite" if self.database_url.startswith("sqlite") else "postgresql"
 
+    @property
+    def users_table_place(self) -> tuple[str, str]:
+        """Schema and name of `users_table`."""
+        schema, dot, name = (self.users_table or "").rpartition(".")
+        return (schema, name) if dot and self.dialect == "postgresql" else ("public", self.users_table or "")
+
     def capture_of(self, table: str) -> Literal["triggers", "polling", "off"]:
-        """How changes of `table` (`orders`, `sales.items`) are captured."""
+        """How changes of `table` (`orders`, `sales.items`) are captured. Rows with password hashes go into no log."""
+        if self.users_table and table == ".".join(self.users_table_place).removeprefix("public."):
+            return "off"
         return self.capture_tables.get(table, self.capture)
 
     @property
@@ -313,6 +344,13 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.resolve()
+
+    @field_validator("disable_signup", mode="after")
+    @classmethod
+    def _whose_users(cls, value: bool, info: Any) -> bool:
+        if not value and info.data.get("users_table"):
+            raise ValueError("with a users_table nobody can sign up here: leave it away")
+        return value
 
     @field_validator("max_rows", mode="before")
     @classmethod

@@ -6,7 +6,7 @@ from functools import partial
 
 from fastapi import APIRouter
 
-from baaskit.auth import messages
+from baaskit.auth import messages, usertable
 from baaskit.auth.admin import create_user
 from baaskit.auth.captcha import Captcha
 from baaskit.auth.desk import Desk
@@ -31,6 +31,10 @@ class Auth:
     def routes(self) -> APIRouter:
         """`/auth/v1`; the app renders what it raises with `render`."""
         return routes(self._desk)
+
+    async def check(self) -> None:
+        """Raises Faults when the settings do not fit the database."""
+        await usertable.check(self._kit)
 
     async def start(self) -> None:
         await start_revocation(self._kit)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from sqlalchemy import select, update
 
-from baaskit.auth import audit, factors, flows, messages, passwords, pkce, redirects, sessions, users
+from baaskit.auth import audit, factors, flows, messages, passwords, pkce, redirects, sessions, table_sign_in, users
 from baaskit.auth.addresses import email_address, phone_number, username
 from baaskit.auth.caller import Caller
 from baaskit.auth.codes import Kind
@@ -16,6 +16,7 @@ from baaskit.auth.messages import Wish
 from baaskit.auth.requests import Grant, SignUp, UserChange, captcha_of
 from baaskit.auth.sessions import Opened
 from baaskit.auth.users import Account, Change, NewUser, own_metadata, utc_now
+from baaskit.auth.usertable import refuse_in_table
 from baaskit.auth.views import opened_json, session_json, user_json
 from baaskit.errors.auth import (
     AnonymousDisabled,
@@ -157,6 +158,8 @@ async def sign_in(desk: Desk, asked: Grant, visit: Visit) -> dict[str, Any]:
     if not (asked.email or asked.phone):
         raise ValidationFailed("missing email or phone")
     await _admit(desk, asked, visit)
+    if settings.users_table:
+        return await table_sign_in.sign_in(desk, asked, visit)
     column, name = _sought(kit, asked)
     counted = f"{name} {visit.client}"
     if name:  # before the hash: parallel guesses count too
@@ -240,6 +243,7 @@ async def change_user(desk: Desk, caller: Caller, asked: UserChange, visit: Visi
     """The user after its own change. A new password ends the user's other sessions; a new address that must be confirmed
     first waits in `new_email`."""
     kit, settings, account, now = desk.kit, desk.kit.settings, caller.account, utc_now()
+    refuse_in_table(kit, asked.email, asked.phone, asked.password is not None)
     t, keep, data = kit.database.tables, caller.session_id, own_metadata(asked.data)
     email = email_address(asked.email) if asked.email else None
     phone = phone_number(asked.phone) if asked.phone else None

@@ -14,6 +14,7 @@ from baaskit.auth.addresses import email_address, phone_number
 from baaskit.auth.requests import AdminUserChange, AdminUserCreate, duration
 from baaskit.auth.tokens import issuer
 from baaskit.auth.users import Account, Change, NewUser, utc_now
+from baaskit.auth.usertable import refuse_in_table
 from baaskit.auth.views import user_json
 from baaskit.errors.auth import UserNotFound, ValidationFailed
 from baaskit.kernel.database import Row, Script
@@ -154,6 +155,7 @@ def _order(kit: Kit, sort: str) -> list[Any]:
 
 async def _credentials(kit: Kit, asked: AdminUserChange) -> tuple[str | None, str | None, str | None]:
     """Normalised e-mail and phone, and the hash to store."""
+    refuse_in_table(kit, asked.email, asked.phone, asked.password, asked.password_hash)
     email = email_address(asked.email) if asked.email else None
     phone = phone_number(asked.phone) if asked.phone else None
     if asked.password and asked.password_hash:

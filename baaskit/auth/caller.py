@@ -12,6 +12,7 @@ from baaskit.auth.desk import Visit
 from baaskit.auth.limits import client_of
 from baaskit.auth.sessions import Origin
 from baaskit.auth.users import Account, find_account, utc_now
+from baaskit.auth.usertable import account_of
 from baaskit.errors import BaasError, EndedSession, ExpiredToken, InvalidToken
 from baaskit.errors.auth import BadJwt, NoAuthorization, NotAdmin, SessionNotFound, SubjectNotFound, UserBanned
 from baaskit.kernel.claims import Claims
@@ -74,7 +75,7 @@ async def signed_in(kit: Kit, request: Request) -> Caller:
     if claims.uid is None:
         raise BadJwt("invalid claim: missing sub claim")
     session_id = claims.jwt.get("session_id") or None
-    user_id = _uuid(claims.uid, "sub")
+    user_id = account_of(claims.uid) if kit.settings.users_table else _uuid(claims.uid, "sub")
     if session_id is not None:
         session_id = _uuid(session_id, "session_id")
     found = await find_account(kit, user_id, session_id)

@@ -16,6 +16,7 @@ from baaskit.errors.auth import ValidationFailed
 _B64 = r"[A-Za-z0-9+/]+={0,2}"
 _ARGON2 = re.compile(r"\$argon2(?:id|i|d)\$v=19\$m=(\d+),t=(\d+),p=(\d+)(?:,[a-z]+=[^$]*)*\$[A-Za-z0-9+/]{11,}\$[A-Za-z0-9+/]{16,}")
 _BCRYPT = re.compile(r"\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}")
+_BCRYPT_SHA256 = re.compile(r"bcrypt_sha256\$\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}")  # Django's: bcrypt of the SHA-256
 _PBKDF2 = re.compile(r"\$pbkdf2(?:-sha(?:256|512))?\$(\d+)\$[./A-Za-z0-9]*\$[./A-Za-z0-9]+")
 _DJANGO = re.compile(rf"pbkdf2_sha(?:256|1)\$(\d+)\$[A-Za-z0-9]+\${_B64}")
 _SCRYPT = re.compile(r"\$scrypt\$ln=(\d+),r=(\d+),p=(\d+)\$[./A-Za-z0-9+]*\$[./A-Za-z0-9+]+")
@@ -28,7 +29,7 @@ def checked(text: str) -> str:
     if found := _ARGON2.fullmatch(text):
         memory_kib, passes, lanes = (int(number) for number in found.groups())
         return _affordable(text, 8 <= memory_kib <= 262_144 and 1 <= passes <= 10 and 1 <= lanes <= 8, "argon2")
-    if found := _BCRYPT.fullmatch(text):
+    if found := _BCRYPT.fullmatch(text) or _BCRYPT_SHA256.fullmatch(text):
         if 4 <= int(found[1]) <= 15:
             return text
         raise ValidationFailed("The bcrypt hash has a cost outside 4 to 15")

@@ -22,6 +22,7 @@ from baaskit.auth import audit, foreign, passwords, users
 from baaskit.auth.addresses import email_address, phone_number, username
 from baaskit.auth.requests import plain_metadata
 from baaskit.auth.users import NewUser, utc_now
+from baaskit.auth.usertable import refuse_in_table
 from baaskit.errors import BaasError, Fault, Faults
 from baaskit.errors.auth import ValidationFailed
 from baaskit.kernel.database import Script
@@ -98,6 +99,7 @@ async def import_users(
     progress: Callable[[int], None] = lambda done: None,
 ) -> Imported:
     """Add the accounts of `rows`; `progress` hears how many rows are done. A row that cannot be an account is refused alone."""
+    refuse_in_table(kit, rows)
     result = Imported()
     for start in range(0, len(rows), BATCH):
         batch = []

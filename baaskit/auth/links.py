@@ -15,6 +15,7 @@ from baaskit.auth.desk import Desk, Visit
 from baaskit.auth.requests import Impersonation, Invitation, LinkRequest
 from baaskit.auth.tokens import access_token
 from baaskit.auth.users import Account, NewUser, own_metadata, utc_now
+from baaskit.auth.usertable import refuse_in_table
 from baaskit.auth.views import user_json
 from baaskit.errors.auth import EmailExists, ImpersonationRefused, UserBanned, UserNotFound, ValidationFailed
 from baaskit.kernel.claims import Claims
@@ -108,6 +109,7 @@ def _account_steps(
         account = yield from users.load_steps(t, found[0]["id"])
         assert account is not None
         return account
+    refuse_in_table(kit, create)
     if not create:
         raise UserNotFound()
     made: Account = yield from users.create_steps(t, NewUser(email=email, hash=hashed, user_metadata=own_metadata(data)), now)

@@ -115,7 +115,17 @@ async def verify_password(password: str, stored: str | None) -> tuple[bool, str 
 @functools.cache
 def _others() -> CryptContext:
     """Of hashes that few projects bring: loaded when the first one is met."""
-    return CryptContext(schemes=["pbkdf2_sha256", "pbkdf2_sha512", "pbkdf2_sha1", "django_pbkdf2_sha256", "django_pbkdf2_sha1", "scrypt"])
+    return CryptContext(
+        schemes=[
+            "pbkdf2_sha256",
+            "pbkdf2_sha512",
+            "pbkdf2_sha1",
+            "django_pbkdf2_sha256",
+            "django_pbkdf2_sha1",
+            "django_bcrypt_sha256",
+            "scrypt",
+        ]
+    )
 
 
 async def _beside(work: Callable[[], T]) -> T:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -38,6 +39,7 @@ from baaskit.auth.requests import (
     Verification,
 )
 from baaskit.auth.users import utc_now
+from baaskit.auth.usertable import account_of
 from baaskit.auth.views import SessionView, UserPage, UserView, live_session_json, user_json
 from baaskit.errors.auth import ImpersonationRefused, OtherSessionNotFound, UnsupportedGrant, UserNotFound, ValidationFailed
 from baaskit.kernel.kit import Kit
@@ -225,7 +227,7 @@ def _admin_only(kit: Kit) -> list[Any]:
 
 def _admin_help(desk: Desk, router: APIRouter) -> None:
     """Invitations, links, sessions, the record, impersonation."""
-    kit = desk.kit
+    kit, _id = desk.kit, partial(_id_of, desk.kit)
     guarded = _admin_only(kit)
 
     @router.post("/invite", responses=_USER, dependencies=guarded)
@@ -267,7 +269,7 @@ def _admin_help(desk: Desk, router: APIRouter) -> None:
 
 
 def _admin(kit: Kit, router: APIRouter) -> None:
-    guarded = _admin_only(kit)
+    guarded, _id = _admin_only(kit), partial(_id_of, kit)
 
     @router.get("/admin/users", responses={200: {"model": UserPage}}, dependencies=guarded)
     async def list_users(
@@ -323,7 +325,10 @@ def _session_id(text: str) -> str:
         raise OtherSessionNotFound() from problem
 
 
-def _id(text: str) -> str:
+def _id_of(kit: Kit, text: str) -> str:
+    """The id of the account that an admin names by the user's id."""
+    if kit.settings.users_table:
+        return account_of(text)
     try:
         return str(UUID(text))
     except ValueError as problem:

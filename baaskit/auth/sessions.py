@@ -10,7 +10,8 @@ from uuid import uuid4
 from sqlalchemy import delete, insert, select, update
 
 from baaskit.auth.tokens import digest, new_refresh_token, refresh_key, successor
-from baaskit.errors.auth import AuthError, RefreshTokenAlreadyUsed, RefreshTokenNotFound, SessionExpired, UserBanned
+from baaskit.auth.usertable import admits_steps
+from baaskit.errors.auth import AuthError, RefreshTokenAlreadyUsed, RefreshTokenNotFound, SessionExpired, SignInRefused, UserBanned
 from baaskit.kernel.claims import LEEWAY_SECONDS
 from baaskit.kernel.database import Row, Script
 from baaskit.kernel.database.tables import Tables
@@ -35,6 +36,8 @@ Opened = tuple[Row, str]  # a session's row and its refresh token
 def open_session_steps(kit: Kit, user_id: str, method: str, origin: Origin, now: datetime) -> Script[Opened]:
     """A new session and its refresh token. `method` is the first entry of `amr`."""
     t = kit.database.tables
+    if not (yield from admits_steps(kit, user_id)):
+        raise SignInRefused()
     token = new_refresh_token()
     timebox = kit.settings.session_timebox_seconds
     if kit.settings.session_single:
@@ -100,6 +103,9 @@ def _refresh_steps(kit: Kit, key: bytes, token: str, now: datetime) -> Script[Re
     [user] = yield select(t.users.c.banned_until, t.users.c.deleted_at).where(t.users.c.id == session["user_id"])
     if user["deleted_at"] is not None:
         raise RefreshTokenNotFound()
+    if not (yield from admits_steps(kit, session["user_id"])):
+        yield delete(t.sessions).where(t.sessions.c.user_id == session["user_id"])
+        return Ended(str(session["id"]), RefreshTokenNotFound())
     if late := _is_over(kit, session, now):
         yield delete(t.sessions).where(t.sessions.c.id == session["id"])
         return Ended(str(session["id"]), late)

@@ -12,6 +12,7 @@ import hmac
 import secrets
 from typing import Any
 
+from baaskit.auth.usertable import as_known
 from baaskit.kernel.database import Row
 from baaskit.kernel.kit import Kit
 
@@ -54,6 +55,7 @@ def access_token(kit: Kit, user: Row, session: Row, now: int, **more: Any) -> st
 
     The role is the account's own column: nothing a user can edit becomes one.
     """
+    user = as_known(user)
     claims: dict[str, Any] = {
         "iss": issuer(kit), "sub": user["id"], "aud": user["aud"], "exp": now + life_of(kit, session, now), "iat": now,
         "email": user["email"] or "", "phone": user["phone"] or "", "app_metadata": user["raw_app_meta_data"],

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from baaskit.auth.sessions import Opened
 from baaskit.auth.tokens import access_token, life_of
 from baaskit.auth.users import Account
+from baaskit.auth.usertable import as_known
 from baaskit.kernel.database import Row
 from baaskit.kernel.kit import Kit
 
@@ -106,6 +107,7 @@ def moment(value: datetime) -> str:
 
 def user_json(user: Row, identities: list[Row]) -> dict[str, Any]:
     """A `UserView` of an `auth.users` row and its `auth.identities` rows."""
+    user = as_known(user)
     shown: dict[str, Any] = {
         "id": user["id"], "aud": user["aud"], "role": user["role"], "email": user["email"] or "", "phone": user["phone"] or "",
     }  # fmt: skip

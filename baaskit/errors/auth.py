@@ -277,6 +277,12 @@ class UserAlreadyExists(AuthError):
     status, code = 422, "user_already_exists"
 
 
+class SignInRefused(AuthError):
+    """This account has no (active) row in the table of users"""
+
+    status, code = 403, "user_not_in_table"
+
+
 class SignupDisabled(AuthError):
     """Signups not allowed for this instance"""
 

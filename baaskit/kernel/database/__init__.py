@@ -69,9 +69,12 @@ class Database:
     def __init__(
         self, url: str, *, schemas: Iterable[str] = ("public",), synchronous: str = "FULL", statement_seconds: float = 30,
         attached: bool = False, capture: Callable[[TableName], CaptureMode] = lambda name: "triggers", uid: str = "uuid",
+        secret: tuple[TableName, str] | None = None,
     ) -> None:  # fmt: skip
         """`url`: `sqlite:///path` or `postgresql://…`. `statement_seconds`: a read that runs longer is cancelled. `attached`: it belongs to
-        others; nothing of theirs is ever altered but by capture triggers that `capture` allows. `uid`: the type of `auth.uid()`."""
+        others; nothing of theirs is ever altered but by capture triggers that `capture` allows. `uid`: the type of `auth.uid()`. `secret`: a
+        column that the catalogue leaves out, so that no request can name it."""
+        self.secret = secret
         self.url, self.schemas, self.attached, self.capture_mode, self.uid = url, tuple(schemas), attached, capture, Type(uid)
         self.driver: SqliteDriver | PostgresDriver
         if url.startswith("sqlite:///"):
@@ -98,6 +101,7 @@ class Database:
         return cls(
             settings.database_url, schemas=settings.exposed_schemas, synchronous=settings.sqlite_synchronous,
             statement_seconds=settings.statement_timeout_seconds, attached=settings.attached, capture=lambda name: settings.capture_of(str(name)), uid=settings.uid_type,
+            secret=(TableName(*settings.users_table_place), settings.users_password) if settings.users_table else None,
         )  # fmt: skip
 
     async def start(self) -> None:
@@ -178,7 +182,7 @@ class Database:
         stamp = await self._catalog_stamp()  # taken first: what changes meanwhile is seen at the next look
         captured, noted = await self.read(self._noted)
         version = self.catalog.schema.version + 1
-        schema = await self._reflect(lambda connection: reflect(connection, t, self.schemas, noted, captured, version))
+        schema = await self._reflect(lambda connection: reflect(connection, t, self.schemas, noted, captured, version, self.secret))
         schema = replace(schema, uid=self.uid)
         if self.dialect == "postgresql":
             tables = schema

@@ -86,6 +86,8 @@ async def known_state(database: Database) -> Row:
 async def drift(database: Database) -> list[str]:
     """What others have changed since the database was attached (or attached again, which takes note of it)."""
     known = (await known_state(database)).get("structure")
+    if known is not None and database.secret is not None:  # it was known before the settings said that it is one
+        known.get(str(database.secret[0]), {}).pop(database.secret[1], None)
     return [] if known is None else differences(known, structure(database.catalog.schema, database.schemas))
 
 

@@ -18,7 +18,7 @@ from sqlalchemy.engine.reflection import Inspector, ObjectKind
 
 from baaskit.kernel.database.capture import PREFIX
 from baaskit.kernel.database.tables import SCHEMAS, Tables, Xid8, _Ours
-from baaskit.kernel.database.views import Origins, inherit, postgres_origins, sqlite_origins
+from baaskit.kernel.database.views import Origins, Place, inherit, leave_out, postgres_origins, sqlite_origins
 from baaskit.kernel.schema import Column, ForeignKey, Schema, Table, TableName, Type
 
 postgresql.base.ischema_names.setdefault("xid8", Xid8)  # SQLAlchemy knows no transaction ids
@@ -49,9 +49,15 @@ def logical(name: str, schema: str | None, tables: Tables | None = None) -> Tabl
 
 
 def reflect(
-    connection: Connection, tables: Tables, schemas: Iterable[str], noted: Noted, captured: frozenset[TableName], version: int
+    connection: Connection,
+    tables: Tables,
+    schemas: Iterable[str],
+    noted: Noted,
+    captured: frozenset[TableName],
+    version: int,
+    secret: Place | None = None,
 ) -> Schema:
-    """The `Schema` of the given user schemas plus our own tables. Blocking; call it off the event loop."""
+    """The `Schema` of the given user schemas plus our own tables, without the column `secret`. Blocking; call it off the event loop."""
     # What SQLAlchemy warns of each time, we do not need: the columns of an index over an expression, and a type it does not know.
     warnings.filterwarnings("ignore", "Skipped unsupported reflection of expression-based index", exc.SAWarning)
     warnings.filterwarnings("ignore", "Did not recognize type", exc.SAWarning)
@@ -62,7 +68,10 @@ def reflect(
     for schema in names:
         for table in _tables(inspector, schema, noted, _builtin_types(tables), tables):
             found[table.name] = table
-    inherit(found, _origins(connection, tables, schemas, found))
+    origins = _origins(connection, tables, schemas, found)
+    inherit(found, origins)
+    if secret is not None:
+        leave_out(found, origins, secret)
     for schema, raw in connection.exec_driver_sql(_TRIGGERS[tables.dialect]):
         name = logical(raw, schema, tables)
         if name in found:

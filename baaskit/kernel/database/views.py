@@ -86,6 +86,21 @@ def sqlite_origins(link: apsw.Connection, views: Iterable[tuple[TableName, str]]
     return found
 
 
+def leave_out(tables: dict[TableName, Table], origins: Origins, secret: Place) -> None:
+    """Take a column away, and the columns of views that show it as it is."""
+    for place in (secret, *origins):
+        origin = place
+        while origin in origins:
+            origin = origins[origin]
+        if origin == secret and place[0] in tables:
+            table = tables[place[0]]
+            tables[place[0]] = replace(
+                table,
+                columns=tuple(c for c in table.columns if c.name != place[1]),
+                uniques=tuple(u for u in table.uniques if place[1] not in u),
+            )
+
+
 def inherit(tables: dict[TableName, Table], origins: Origins) -> None:
     """Give views the foreign keys and unique sets of the columns that they show, and their tables keys that lead to them."""
     shown: dict[TableName, dict[TableName, dict[str, str]]] = {}  # table → view → the table's column → the view's
