@@ -14,8 +14,9 @@ from baaskit.auth.caller import Caller, require_admin, signed_in, visit_of
 from baaskit.auth.desk import Desk
 from baaskit.auth.render import answer
 from baaskit.auth.requests import Challenge, FactorProof, NewFactor, RecoveryCode
+from baaskit.auth.usertable import account_named
 from baaskit.auth.views import SessionView
-from baaskit.errors.auth import FactorNotFound, ImpersonationRefused, UserNotFound
+from baaskit.errors.auth import FactorNotFound, ImpersonationRefused
 
 _SESSION: dict[int | str, dict[str, Any]] = {200: {"model": SessionView}}
 
@@ -74,12 +75,12 @@ def add_factors(desk: Desk, router: APIRouter) -> None:
 
     @router.get("/admin/users/{user_id}/factors", dependencies=guarded)
     async def list_factors(user_id: str) -> Response:
-        return answer(await factors.list_of(kit, _user_id(user_id)))
+        return answer(await factors.list_of(kit, account_named(kit, user_id)))
 
     @router.delete("/admin/users/{user_id}/factors/{factor_id}", dependencies=guarded)
     async def delete_factor(user_id: str, factor_id: str) -> Response:
         """Remove a factor, as of a lost phone; sessions that it raised end."""
-        return answer(await factors.remove(kit, _user_id(user_id), _id(factor_id)))
+        return answer(await factors.remove(kit, account_named(kit, user_id), _id(factor_id)))
 
 
 def _id(text: str) -> str:
@@ -87,10 +88,3 @@ def _id(text: str) -> str:
         return str(UUID(text))
     except ValueError as problem:
         raise FactorNotFound() from problem
-
-
-def _user_id(text: str) -> str:
-    try:
-        return str(UUID(text))
-    except ValueError as problem:
-        raise UserNotFound() from problem

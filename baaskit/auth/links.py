@@ -15,7 +15,7 @@ from baaskit.auth.desk import Desk, Visit
 from baaskit.auth.requests import Impersonation, Invitation, LinkRequest
 from baaskit.auth.tokens import access_token
 from baaskit.auth.users import Account, NewUser, own_metadata, utc_now
-from baaskit.auth.usertable import refuse_in_table
+from baaskit.auth.usertable import admits_steps, refuse_in_table
 from baaskit.auth.views import user_json
 from baaskit.errors.auth import EmailExists, ImpersonationRefused, UserBanned, UserNotFound, ValidationFailed
 from baaskit.kernel.claims import Claims
@@ -136,6 +136,8 @@ async def impersonate(desk: Desk, admin: Claims, user_id: str, asked: Impersonat
             raise UserBanned()
         if account.user["role"] != "authenticated":
             raise ImpersonationRefused("An account with the service role cannot be impersonated")
+        if not (yield from admits_steps(kit, user_id)):
+            raise UserNotFound()
         yield delete(t.sessions).where(t.sessions.c.user_id == user_id, t.sessions.c.not_after <= now)
         [session] = yield insert(t.sessions).values(
             id=str(uuid4()), user_id=user_id, amr=[{"method": "impersonation", "timestamp": int(now.timestamp())}], ip=visit.origin.ip,

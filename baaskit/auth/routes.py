@@ -39,9 +39,9 @@ from baaskit.auth.requests import (
     Verification,
 )
 from baaskit.auth.users import utc_now
-from baaskit.auth.usertable import account_of
+from baaskit.auth.usertable import account_named
 from baaskit.auth.views import SessionView, UserPage, UserView, live_session_json, user_json
-from baaskit.errors.auth import ImpersonationRefused, OtherSessionNotFound, UnsupportedGrant, UserNotFound, ValidationFailed
+from baaskit.errors.auth import ImpersonationRefused, OtherSessionNotFound, UnsupportedGrant, ValidationFailed
 from baaskit.kernel.kit import Kit
 
 PREFIX = "/auth/v1"
@@ -227,7 +227,7 @@ def _admin_only(kit: Kit) -> list[Any]:
 
 def _admin_help(desk: Desk, router: APIRouter) -> None:
     """Invitations, links, sessions, the record, impersonation."""
-    kit, _id = desk.kit, partial(_id_of, desk.kit)
+    kit, _id = desk.kit, partial(account_named, desk.kit)
     guarded = _admin_only(kit)
 
     @router.post("/invite", responses=_USER, dependencies=guarded)
@@ -269,7 +269,7 @@ def _admin_help(desk: Desk, router: APIRouter) -> None:
 
 
 def _admin(kit: Kit, router: APIRouter) -> None:
-    guarded, _id = _admin_only(kit), partial(_id_of, kit)
+    guarded, _id = _admin_only(kit), partial(account_named, kit)
 
     @router.get("/admin/users", responses={200: {"model": UserPage}}, dependencies=guarded)
     async def list_users(
@@ -323,13 +323,3 @@ def _session_id(text: str) -> str:
         return str(UUID(text))
     except ValueError as problem:
         raise OtherSessionNotFound() from problem
-
-
-def _id_of(kit: Kit, text: str) -> str:
-    """The id of the account that an admin names by the user's id."""
-    if kit.settings.users_table:
-        return account_of(text)
-    try:
-        return str(UUID(text))
-    except ValueError as problem:
-        raise UserNotFound() from problem

@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, Select, Text, column, select, table, update
 from sqlalchemy.types import NullType, TypeEngine
 
 from baaskit.errors import Fault, Faults
-from baaskit.errors.auth import FeatureDisabled
+from baaskit.errors.auth import FeatureDisabled, UserNotFound
 from baaskit.kernel.database import Row, Script
 from baaskit.kernel.database.tables import Uid
 from baaskit.kernel.kit import Kit
@@ -30,6 +30,16 @@ def account_of(subject: str) -> str:
     """The id of our account for their id, which has one spelling: `7` and `07` are two. Never the id itself, not even of a uuid: where
     people choose their ids, somebody would choose that of another's account."""
     return str(uuid5(_SPACE, subject))
+
+
+def account_named(kit: Kit, text: str) -> str:
+    """The id of the account that an admin names by the user's id. Raises UserNotFound for what is no id."""
+    if kit.settings.users_table:
+        return account_of(text)
+    try:
+        return str(UUID(text))
+    except ValueError as problem:
+        raise UserNotFound() from problem
 
 
 def as_known(user: Row) -> Row:

@@ -280,6 +280,9 @@ async def test_nobody_signs_up_beside_their_table_or_changes_it_here(django: The
         assert kept.status == 200 and kept.json["user_metadata"] == {"theme": "dark"}
         found = await whole("GET", f"/auth/v1/admin/users/{people['ann']}", who="service")
         assert found.json["id"] == str(people["ann"])
+        assert (await whole("GET", f"/auth/v1/admin/users/{people['ann']}/factors", who="service")).json == []
+        looked = await whole("POST", f"/auth/v1/admin/users/{people['ann']}/impersonate", {}, who="service")
+        assert (await whole("GET", "/auth/v1/user", who=looked.json["access_token"])).json["id"] == str(people["ann"])
         banned = await whole("PUT", f"/auth/v1/admin/users/{people['ann']}", {"ban_duration": "1h"}, who="service")
         assert banned.status == 200 and (await sign_in(whole, "ann", PASSWORDS["ann"])).json["error_code"] == "user_banned"
         await whole("PUT", f"/auth/v1/admin/users/{people['ann']}", {"ban_duration": "none"}, who="service")
