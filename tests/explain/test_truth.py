@@ -20,7 +20,7 @@ from tests.shop import Shop, open_shop
 
 pytestmark = pytest.mark.anyio
 
-LONG = os.environ.get("BAAS_LONG") == "1"
+LONG = os.environ.get("TEST_LONG") == "1"
 SCHEMA = """
 create type pet_status as enum ('available', 'pending', 'sold');
 create table pets (id int8 primary key, before_id int8, owner_id uuid, other_id uuid, status pet_status, name text, note varchar(40),

@@ -41,7 +41,7 @@ def checked(text: str, kind: str) -> Expr:
 
 
 @settings(
-    phases=[Phase.explicit, Phase.reuse, Phase.generate], max_examples=2000 if os.environ.get("BAAS_LONG") == "1" else 60, deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate], max_examples=2000 if os.environ.get("TEST_LONG") == "1" else 60, deadline=None,
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 @given(kind=st.sampled_from(["int8", "text"]), subject=SUBJECTS, rows=ROWS, members=MEMBER_ROWS)
