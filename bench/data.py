@@ -56,7 +56,10 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-def start_baaskit(folder: Path, rows: int) -> Peer:
+OWN = 'create policy "own" on items for all to authenticated using (owner_id = auth.uid());\n'
+
+
+def start_baaskit(folder: Path, rows: int, owners: int = OWNERS, policies: str = OWN) -> Peer:
     (folder / "migrations").mkdir(parents=True)
     (folder / "baaskit.toml").write_text("max_rows = 1000\n")
     (folder / "migrations" / "0001_items.sql").write_text(
@@ -64,12 +67,12 @@ def start_baaskit(folder: Path, rows: int) -> Peer:
         "body text not null, n integer not null, done boolean not null default false, created_at timestamptz not null default now());\n"
         "create index items_owner_n on items (owner_id, n);\n"
     )
-    (folder / "policies.sql").write_text('create policy "own" on items for all to authenticated using (owner_id = auth.uid());\n')
+    (folder / "policies.sql").write_text(policies)
     subprocess.run([BIN / "baaskit", "migrate", str(folder)], check=True, capture_output=True)
     with sqlite3.connect(folder / ".baaskit" / "data.db") as link:
         link.executemany(
             "insert into items (id, owner_id, title, body, n, done) values (?, ?, ?, ?, ?, 0)",
-            ((str(uuid.UUID(int=i + 1)), owner(i % OWNERS), f"Item {i}", BODY, i) for i in range(rows)),
+            ((str(uuid.UUID(int=i + 1)), owner(i % owners), f"Item {i}", BODY, i) for i in range(rows)),
         )
     process = subprocess.Popen(
         [BIN / "baaskit", "serve", str(folder), "--port", "0", "--json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
@@ -80,8 +83,8 @@ def start_baaskit(folder: Path, rows: int) -> Peer:
     token = user_token(keys, owner(7))
     headers = {"Authorization": f"Bearer {token}", "apikey": ready["anon_key"]}
     writes = {**headers, "Prefer": "return=representation"}
-    check_baaskit(base, headers, {"Authorization": f"Bearer {user_token(keys, owner(8))}"}, rows)
-    mine = [str(uuid.UUID(int=i + 1)) for i in range(7, rows, OWNERS)]
+    check_baaskit(base, headers, {"Authorization": f"Bearer {user_token(keys, owner(8))}"}, rows // owners)
+    mine = [str(uuid.UUID(int=i + 1)) for i in range(7, rows, owners)]
     return Peer(
         "baaskit", subprocess.check_output([BIN / "baaskit", "--version"], text=True).strip(), int(base.rsplit(":", 1)[1]), process,
         {
@@ -101,13 +104,14 @@ def user_token(keys: dict[str, object], uid: str) -> str:
     return jwt.encode(claims, signing["private_pem"], algorithm="ES256", headers={"kid": signing["kid"]})
 
 
-def check_baaskit(base: str, mine: dict[str, str], stranger: dict[str, str], rows: int) -> None:
+def check_baaskit(base: str, mine: dict[str, str], stranger: dict[str, str], own: int) -> None:
+    """The rule holds; each owner has `own` rows."""
     url = f"{base}/rest/v1/items?id=eq.{uuid.UUID(int=8)}"
     assert len(httpx2.get(url, headers=mine).json()) == 1, "the owner must read the row"
     assert httpx2.get(url, headers=stranger).json() == [], "a stranger must not"
     listed = httpx2.get(f"{base}/rest/v1/items?order=n.desc&limit=50", headers={**mine, "Prefer": "count=exact"})
-    assert len(listed.json()) == min(50, rows // OWNERS)
-    assert listed.headers["content-range"].endswith(f"/{rows // OWNERS}")
+    assert len(listed.json()) == min(50, own)
+    assert listed.headers["content-range"].endswith(f"/{own}")
 
 
 def start_pocketbase(folder: Path, rows: int) -> Peer:
