@@ -17,7 +17,6 @@ import asyncpg
 from sqlalchemy import Connection, create_engine, event
 
 from baaskit.kernel.database import apsw_dbapi
-from baaskit.kernel.database.capture import POSTGRES_FUNCTION
 from baaskit.kernel.database.tables import HOME, upgraded_home
 
 
@@ -140,7 +139,6 @@ def _run_at_home(connection: Connection, target: str, back: bool) -> None:
     token = upgraded_home.set(HOME)
     try:
         _run(connection, target, back)
-        connection.exec_driver_sql(POSTGRES_FUNCTION)  # logs tables of ours under the names that they have elsewhere
     finally:
         upgraded_home.reset(token)
 
