@@ -51,6 +51,13 @@ class Shop:
     async def search_route(self, request: Request) -> Response:
         return JSONResponse(self.pets)
 
+    async def add_route(self, request: Request) -> Response:
+        given = await request.json()
+        return JSONResponse(given["a"] + given["b"])
+
+    async def buy_route(self, request: Request) -> Response:
+        return Response(status_code=204)
+
     async def logout_route(self, request: Request) -> Response:
         return Response(status_code=204)
 
@@ -113,6 +120,8 @@ class Shop:
             Route("/rest/v1/pets", self.pets_route, methods=["GET", "POST", "PATCH"]),
             Route("/rest/v1/batch", self.batch_route, methods=["POST"]),
             Route("/rest/v1/rpc/search", self.search_route, methods=["POST"]),
+            Route("/rest/v1/rpc/add", self.add_route, methods=["POST"]),
+            Route("/rest/v1/rpc/buy", self.buy_route, methods=["POST"]),
             Route("/functions/v1/search", self.search_route, methods=["POST"]),
             Route("/functions/v1/purchase", self.search_route, methods=["POST"]),
             Route("/auth/v1/logout", self.logout_route, methods=["POST"]),
